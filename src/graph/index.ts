@@ -1,0 +1,12 @@
+/** Differentiable ONNX graphs: build values from operators, differentiate graph to graph, compile and run. */
+
+export { gradient } from './gradient.ts';
+export type { EncodedModel, NamedTensorType } from './onnx/encode.ts';
+export { encodeModel } from './onnx/encode.ts';
+export * from './operators/index.ts';
+export type { SessionSettings } from './runtime/messages.ts';
+export type { DeviceName, Executable, RuntimeOptions, Tensors } from './runtime/runtime.ts';
+export { Runtime } from './runtime/runtime.ts';
+export * from './types.ts';
+export type { FileRegion, GraphNode, Value } from './value.ts';
+export { constant, input, scalar, scope, topologicalOrder, weight } from './value.ts';

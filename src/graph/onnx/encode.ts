@@ -1,0 +1,272 @@
+/** Graph to ONNX: writes the nodes between leaves and outputs as a serialized ModelProto; weights stay in their files. */
+
+import path from 'node:path';
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import type { EmitContext, OnnxAttribute } from '../operator.ts';
+import { ONNX_DATA_TYPE } from '../operators/logic.ts';
+import type { DataType, Shape, TensorData, TensorType } from '../types.ts';
+import { describeType } from '../types.ts';
+import type { FileRegion, Value } from '../value.ts';
+import { leafOf, topologicalOrder, toTensorData } from '../value.ts';
+
+/** Version of the default operator set that emission writes. */
+export const OPSET_VERSION = 21;
+/** Version of the ONNX file format (IR) that goes with {@link OPSET_VERSION}. */
+const IR_VERSION = 10n;
+/** Protobuf cannot hold more bytes than this in one message; weights beyond it belong into files. */
+export const MAXIMUM_MODEL_BYTES = 2 ** 31 - 1;
+
+/** A name and a tensor type: one input or output of an encoded model. */
+export interface NamedTensorType extends TensorType {
+  readonly name: string;
+}
+
+/** A serialized model with what is needed to run it. */
+export interface EncodedModel {
+  /** ModelProto bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly inputs: readonly NamedTensorType[];
+  readonly outputs: readonly NamedTensorType[];
+  /** Folder against which the locations of external weights are relative; `null` when there are none. */
+  readonly externalRoot: string | null;
+}
+
+/**
+ * Encodes the graph that computes `outputs`.
+ * @param outputs values by the name under which they leave the model
+ * @param device execution provider that the emission is for
+ * @throws Error when two different inputs share a name, or the model passes protobuf's 2 GiB limit
+ */
+export function encodeModel(outputs: Readonly<Record<string, Value>>, device = 'cpu'): EncodedModel {
+  const encoder = new Encoder(device);
+  for (const node of topologicalOrder(Object.values(outputs))) encoder.addNode(node.outputs);
+  const outputInfos = Object.entries(outputs).map(([name, value]) => encoder.addOutput(name, value));
+  const model = create(ModelProtoSchema, {
+    irVersion: IR_VERSION,
+    producerName: 'evenhand',
+    opsetImport: [
+      create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(OPSET_VERSION) }),
+      create(OperatorSetIdProtoSchema, { domain: 'com.microsoft', version: 1n }),
+    ],
+    graph: create(GraphProtoSchema, {
+      name: 'evenhand',
+      node: encoder.nodes,
+      initializer: encoder.initializers,
+      input: encoder.inputs.map(valueInfo),
+      output: outputInfos.map(valueInfo),
+    }),
+  });
+  if (encoder.constantBytes > MAXIMUM_MODEL_BYTES) {
+    throw new Error(
+      `encodeModel: expected constants of at most ${MAXIMUM_MODEL_BYTES} bytes, received ${encoder.constantBytes}: ` +
+        'take large weights from a file (weight) instead of embedding them (constant)',
+    );
+  }
+  return {
+    bytes: toBinary(ModelProtoSchema, model),
+    inputs: encoder.inputs,
+    outputs: outputInfos,
+    externalRoot: encoder.externalRoot,
+  };
+}
+
+class Encoder implements EmitContext {
+  readonly nodes: NodeProto[] = [];
+  readonly initializers: TensorProto[] = [];
+  readonly inputs: NamedTensorType[] = [];
+  readonly device: string;
+  externalRoot: string | null = null;
+  constantBytes = 0;
+  readonly #names = new Map<Value, string>();
+  readonly #constants = new Map<string, string>();
+  #next = 0;
+  #scope = '';
+
+  constructor(device: string) {
+    this.device = device;
+  }
+
+  addNode(values: readonly Value[]): void {
+    const { node } = values[0]!;
+    const leaf = leafOf(values[0]!);
+    if (leaf !== null) {
+      this.#names.set(values[0]!, this.#addLeaf(leaf));
+      return;
+    }
+    this.#scope = node.scope === '' ? node.operator.name : `${node.scope}/${node.operator.name}`;
+    const inputs = node.inputs.map((value) => (value === null ? '' : this.#names.get(value)!));
+    const outputs = values.map((_, i) => `v${node.id}${i === 0 ? '' : `.${i}`}`);
+    values.forEach((value, i) => {
+      this.#names.set(value, outputs[i]!);
+    });
+    node.operator.emit(this, inputs, outputs, node);
+  }
+
+  addOutput(name: string, value: Value): NamedTensorType {
+    this.#scope = 'output';
+    this.node('Identity', [this.#names.get(value)!], {}, [name]);
+    return { name, dtype: value.dtype, shape: value.shape };
+  }
+
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    outputs: readonly string[] | number = 1,
+    domain = '',
+  ): string[] {
+    const names =
+      typeof outputs === 'number' ? Array.from({ length: outputs }, () => `t${this.#next++}`) : [...outputs];
+    this.nodes.push(
+      create(NodeProtoSchema, {
+        name: `${this.#scope}#${this.nodes.length}`,
+        opType,
+        domain,
+        input: [...inputs],
+        output: names,
+        attribute: Object.entries(attributes).map(([name, attribute]) => attributeProto(name, attribute)),
+      }),
+    );
+    return names;
+  }
+
+  constant(data: readonly number[] | TensorData, shape: Shape, dtype: DataType = 'float32'): string {
+    const typed = toTensorData(data, dtype);
+    const bytes = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
+    const key = bytes.length <= 4096 ? `${dtype}[${shape}]${Buffer.from(bytes).toString('base64')}` : null;
+    const known = key === null ? undefined : this.#constants.get(key);
+    if (known !== undefined) return known;
+    const name = `c${this.#next++}`;
+    if (key !== null) this.#constants.set(key, name);
+    this.constantBytes += bytes.length;
+    this.initializers.push(
+      create(TensorProtoSchema, {
+        name,
+        dataType: ONNX_DATA_TYPE[dtype],
+        dims: shape.map(BigInt),
+        rawData: bytes.slice(),
+      }),
+    );
+    return name;
+  }
+
+  #addLeaf(leaf: NonNullable<ReturnType<typeof leafOf>>): string {
+    if (leaf.kind === 'input') return this.#addInput({ name: leaf.name, ...leaf.type });
+    if (leaf.kind === 'constant') return this.constant(leaf.data, leaf.type.shape, leaf.type.dtype);
+    return this.#addWeight(leaf.name, leaf.type, leaf.region);
+  }
+
+  #addInput(input: NamedTensorType): string {
+    if (this.inputs.some((other) => other.name === input.name)) {
+      throw new Error(
+        `encodeModel: expected distinct input names, received ${input.name} twice (${describeType(input)})`,
+      );
+    }
+    this.inputs.push(input);
+    return input.name;
+  }
+
+  #addWeight(name: string, type: TensorType, region: FileRegion): string {
+    const key = `${region.file}@${region.offset}:${type.dtype}[${type.shape}]`;
+    const known = this.#constants.get(key);
+    if (known !== undefined) return known;
+    const { root } = path.parse(region.file);
+    if (this.externalRoot !== null && this.externalRoot !== root) {
+      throw new Error(
+        `encodeModel: expected all weight files under ${this.externalRoot}, received ${region.file}`,
+      );
+    }
+    this.externalRoot = root;
+    const unique = `w${this.#next++}:${name}`;
+    this.#constants.set(key, unique);
+    const entries = {
+      location: path.relative(root, region.file).split(path.sep).join('/'),
+      offset: String(region.offset),
+      length: String(region.length),
+    };
+    this.initializers.push(
+      create(TensorProtoSchema, {
+        name: unique,
+        dataType: ONNX_DATA_TYPE[type.dtype],
+        dims: type.shape.map(BigInt),
+        dataLocation: TensorProto_DataLocation.EXTERNAL,
+        externalData: Object.entries(entries).map(([k, value]) =>
+          create(StringStringEntryProtoSchema, { key: k, value }),
+        ),
+      }),
+    );
+    return unique;
+  }
+}
+
+function attributeProto(name: string, attribute: OnnxAttribute): AttributeProto {
+  if ('int' in attribute) {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.INT,
+      i: BigInt(attribute.int),
+    });
+  }
+  if ('ints' in attribute) {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.INTS,
+      ints: attribute.ints.map(BigInt),
+    });
+  }
+  if ('float' in attribute) {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.FLOAT,
+      f: attribute.float,
+    });
+  }
+  if ('floats' in attribute) {
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeProto_AttributeType.FLOATS,
+      floats: [...attribute.floats],
+    });
+  }
+  return create(AttributeProtoSchema, {
+    name,
+    type: AttributeProto_AttributeType.STRING,
+    s: new TextEncoder().encode(attribute.string),
+  });
+}
+
+function valueInfo(tensor: NamedTensorType): ValueInfoProto {
+  return create(ValueInfoProtoSchema, {
+    name: tensor.name,
+    type: create(TypeProtoSchema, {
+      value: {
+        case: 'tensorType',
+        value: create(TypeProto_TensorSchema, {
+          elemType: ONNX_DATA_TYPE[tensor.dtype],
+          shape: create(TensorShapeProtoSchema, {
+            dim: tensor.shape.map((size) =>
+              create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(size) } }),
+            ),
+          }),
+        }),
+      },
+    }),
+  });
+}

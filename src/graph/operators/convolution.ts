@@ -1,0 +1,272 @@
+/** Convolution and transposed convolution over two spatial axes, with stride, padding, dilation and groups. */
+
+import type { OnnxAttribute } from '../operator.ts';
+import { defineOperator, required } from '../operator.ts';
+import type { Value } from '../value.ts';
+import { matmul } from './matmul.ts';
+import { reduceSum } from './reduction.ts';
+import { concat, pad, reshape, reverse, slice, transpose, transposeLast } from './shape.ts';
+
+/** Geometry of a convolution; pairs are (height, width), `padding` is (top, left, bottom, right). */
+export interface ConvolutionOptions {
+  readonly stride?: number | readonly [number, number];
+  readonly padding?: number | readonly [number, number, number, number];
+  readonly dilation?: number | readonly [number, number];
+  readonly groups?: number;
+}
+
+interface Geometry {
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number, number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+}
+
+function geometryOf(options: ConvolutionOptions): Geometry {
+  const pair = (value: number | readonly [number, number] = 1): readonly [number, number] =>
+    typeof value === 'number' ? [value, value] : value;
+  const { padding = 0 } = options;
+  return {
+    stride: pair(options.stride),
+    padding: typeof padding === 'number' ? [padding, padding, padding, padding] : padding,
+    dilation: pair(options.dilation),
+    groups: options.groups ?? 1,
+  };
+}
+
+function onnxAttributes(geometry: Geometry, weight: Value): Record<string, OnnxAttribute> {
+  return {
+    kernel_shape: { ints: weight.shape.slice(2) },
+    strides: { ints: geometry.stride },
+    pads: { ints: geometry.padding },
+    dilations: { ints: geometry.dilation },
+    group: { int: geometry.groups },
+  };
+}
+
+/** Elements that a kernel of `size` spans at `dilation`. */
+function span(size: number, dilation: number): number {
+  return (size - 1) * dilation + 1;
+}
+
+const convolutionOperator = defineOperator<Geometry>({
+  name: 'conv2d',
+  infer(inputs, { stride, padding, dilation, groups }) {
+    const [x, weight] = [required(inputs, 0), required(inputs, 1)];
+    if (x.shape.length !== 4 || weight.shape.length !== 4)
+      throw new Error('expected x [N, C, H, W] and weight [O, C/groups, h, w]');
+    if (x.shape[1] !== weight.shape[1]! * groups || weight.shape[0]! % groups !== 0) {
+      throw new Error(`expected ${weight.shape[1]! * groups} input channels for ${groups} groups`);
+    }
+    const spatial = [0, 1].map((i) => {
+      const padded = x.shape[2 + i]! + padding[i]! + padding[2 + i]!;
+      return Math.floor((padded - span(weight.shape[2 + i]!, dilation[i]!)) / stride[i]!) + 1;
+    });
+    if (spatial.some((size) => size < 1))
+      throw new Error('expected a kernel no larger than the padded image');
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, weight.shape[0]!, ...spatial] }];
+  },
+  emit(context, inputs, outputs, node) {
+    const used = inputs[2] === '' || inputs[2] === undefined ? inputs.slice(0, 2) : inputs;
+    context.node('Conv', used, onnxAttributes(node.attributes, node.inputs[1]!), outputs);
+  },
+  gradient(node, cotangents, needs) {
+    const [x, weight] = node.inputs as readonly Value[];
+    const g = cotangents[0]!;
+    return [
+      needs[0] ? inputGradient(x!, weight!, g, node.attributes) : undefined,
+      needs[1] ? weightGradient(x!, weight!.shape, g, node.attributes) : undefined,
+      needs[2] ? reduceSum(g, { axes: [0, 2, 3] }) : undefined,
+    ];
+  },
+});
+
+/**
+ * Convolution (cross-correlation) of images with a bank of kernels.
+ * @param x [N, C, H, W]
+ * @param weight [O, C/groups, h, w]
+ * @param bias [O], or null for none
+ * @returns [N, O, H', W'], H' = floor((H + padding - dilation (h-1) - 1)/stride) + 1
+ */
+export function conv2d(x: Value, weight: Value, bias: Value | null, options: ConvolutionOptions = {}): Value {
+  return convolutionOperator([x, weight, bias], geometryOf(options))[0]!;
+}
+
+/**
+ * Cotangent of a convolution's input. At stride 1 it is itself a convolution with the kernel turned by 180 degrees and
+ * its channels exchanged, which runs faster than the transposed convolution that other strides need.
+ */
+function inputGradient(x: Value, weight: Value, g: Value, geometry: Geometry): Value {
+  const { stride, padding, dilation, groups } = geometry;
+  const reach = [0, 1].map((i) => span(weight.shape[2 + i]!, dilation[i]!) - 1);
+  const turned: [number, number, number, number] = [
+    reach[0]! - padding[0],
+    reach[1]! - padding[1],
+    reach[0]! - padding[2],
+    reach[1]! - padding[3],
+  ];
+  if (stride[0] === 1 && stride[1] === 1 && turned.every((amount) => amount >= 0)) {
+    return conv2d(g, turnKernel(weight, groups), null, { padding: turned, dilation, groups });
+  }
+  const size = [0, 1].map((i) => x.shape[2 + i]!) as [number, number];
+  return convTransposeOperator([g, weight, null], { ...geometry, outputSize: size })[0]!;
+}
+
+/** [O, C/groups, h, w] to [C, O/groups, h, w], each kernel turned by 180 degrees. */
+function turnKernel(weight: Value, groups: number): Value {
+  const [o, c, h, w] = weight.shape as [number, number, number, number];
+  let turned = weight;
+  if (h > 1) turned = reverse(turned, 2);
+  if (w > 1) turned = reverse(turned, 3);
+  const grouped = transpose(reshape(turned, [groups, o / groups, c, h, w]), [0, 2, 1, 3, 4]);
+  return reshape(grouped, [groups * c, o / groups, h, w]);
+}
+
+/** The pixels that each kernel element meets: [N, C, h*w, H'*W']. */
+function patches(x: Value, kernel: readonly number[], output: readonly number[], geometry: Geometry): Value {
+  const { stride, padding, dilation } = geometry;
+  const padded = pad(x, [0, 0, padding[0], padding[1]], [0, 0, padding[2], padding[3]]);
+  const columns: Value[] = [];
+  for (let i = 0; i < kernel[0]!; i++) {
+    for (let j = 0; j < kernel[1]!; j++) {
+      const [top, left] = [i * dilation[0], j * dilation[1]];
+      const part = slice(
+        padded,
+        { axis: 2, start: top, end: top + (output[0]! - 1) * stride[0] + 1, step: stride[0] },
+        { axis: 3, start: left, end: left + (output[1]! - 1) * stride[1] + 1, step: stride[1] },
+      );
+      columns.push(reshape(part, [x.shape[0]!, x.shape[1]!, 1, output[0]! * output[1]!]));
+    }
+  }
+  return concat(columns, 2);
+}
+
+/** Cotangent of a convolution's weight: for each group the product of output cotangents and input patches. */
+function weightGradient(x: Value, weightShape: readonly number[], g: Value, geometry: Geometry): Value {
+  const [o, c, h, w] = weightShape as [number, number, number, number];
+  const { groups } = geometry;
+  const batch = x.shape[0]!;
+  const pixels = g.shape[2]! * g.shape[3]!;
+  const columns = patches(x, [h, w], g.shape.slice(2), geometry);
+  const rows = reshape(g, [batch, groups, o / groups, pixels]);
+  const product = matmul(rows, transposeLast(reshape(columns, [batch, groups, c * h * w, pixels])));
+  return reshape(reduceSum(product, { axes: [0] }), weightShape);
+}
+
+interface TransposedGeometry extends Geometry {
+  readonly outputSize: readonly [number, number];
+}
+
+const convTransposeOperator = defineOperator<TransposedGeometry>({
+  name: 'convTranspose2d',
+  infer(inputs, { groups, outputSize }) {
+    const [x, weight] = [required(inputs, 0), required(inputs, 1)];
+    if (x.shape.length !== 4 || weight.shape.length !== 4 || x.shape[1] !== weight.shape[0]) {
+      throw new Error('expected x [N, C, H, W] and weight [C, O/groups, h, w]');
+    }
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, weight.shape[1]! * groups, ...outputSize] }];
+  },
+  emit(context, inputs, outputs, node) {
+    const [x, weight] = node.inputs as readonly Value[];
+    const { stride, padding, dilation, outputSize } = node.attributes;
+    const extra = [0, 1].map((i) => {
+      const natural = (x!.shape[2 + i]! - 1) * stride[i]! + span(weight!.shape[2 + i]!, dilation[i]!);
+      return outputSize[i]! - (natural - padding[i]! - padding[2 + i]!);
+    });
+    const used = inputs[2] === '' || inputs[2] === undefined ? inputs.slice(0, 2) : inputs;
+    context.node(
+      'ConvTranspose',
+      used,
+      { ...onnxAttributes(node.attributes, weight!), output_padding: { ints: extra } },
+      outputs,
+    );
+  },
+  gradient(node, cotangents, needs) {
+    const [x, weight] = node.inputs as readonly Value[];
+    const g = cotangents[0]!;
+    const { stride, padding, dilation, groups } = node.attributes;
+    // Rows and columns that output_padding added below and to the right are never reached by the kernel's last step.
+    const geometry: Geometry = {
+      stride,
+      padding: coveredPadding(x!, weight!, node.attributes),
+      dilation,
+      groups,
+    };
+    const backward = { ...geometry, padding };
+    return [
+      needs[0]
+        ? slice(
+            conv2d(g, weight!, null, backward),
+            { axis: 2, end: x!.shape[2]! },
+            { axis: 3, end: x!.shape[3]! },
+          )
+        : undefined,
+      needs[1] ? transposedWeightGradient(x!, weight!.shape, g, geometry) : undefined,
+      needs[2] ? reduceSum(g, { axes: [0, 2, 3] }) : undefined,
+    ];
+  },
+});
+
+/** Padding under which a convolution of the output has exactly the input's size (bottom and right may be negative). */
+function coveredPadding(
+  x: Value,
+  weight: Value,
+  geometry: TransposedGeometry,
+): [number, number, number, number] {
+  const { stride, padding, dilation, outputSize } = geometry;
+  const end = [0, 1].map((i) => {
+    const needed = (x.shape[2 + i]! - 1) * stride[i]! + span(weight.shape[2 + i]!, dilation[i]!);
+    return needed - padding[i]! - outputSize[i]!;
+  });
+  return [padding[0], padding[1], end[0]!, end[1]!];
+}
+
+function transposedWeightGradient(
+  x: Value,
+  weightShape: readonly number[],
+  g: Value,
+  geometry: Geometry,
+): Value {
+  const [, , bottom, right] = geometry.padding;
+  const trimmed = slice(
+    g,
+    { axis: 2, end: g.shape[2]! + Math.min(0, bottom) },
+    { axis: 3, end: g.shape[3]! + Math.min(0, right) },
+  );
+  const padding: [number, number, number, number] = [
+    geometry.padding[0],
+    geometry.padding[1],
+    Math.max(0, bottom),
+    Math.max(0, right),
+  ];
+  return weightGradient(trimmed, weightShape, x, { ...geometry, padding });
+}
+
+/** Geometry of a transposed convolution; `outputPadding` enlarges the result below and to the right. */
+export interface ConvTransposeOptions extends ConvolutionOptions {
+  readonly outputPadding?: number | readonly [number, number];
+}
+
+/**
+ * Transposed convolution, the adjoint of {@link conv2d} in its input.
+ * @param x [N, C, H, W]
+ * @param weight [C, O/groups, h, w]
+ * @param bias [O], or null for none
+ * @returns [N, O, H', W'], H' = (H-1) stride - padding + dilation (h-1) + 1 + outputPadding
+ */
+export function convTranspose2d(
+  x: Value,
+  weight: Value,
+  bias: Value | null,
+  options: ConvTransposeOptions = {},
+): Value {
+  const geometry = geometryOf(options);
+  const { outputPadding = 0 } = options;
+  const extra = typeof outputPadding === 'number' ? [outputPadding, outputPadding] : outputPadding;
+  const outputSize = [0, 1].map((i) => {
+    const natural =
+      (x.shape[2 + i]! - 1) * geometry.stride[i]! + span(weight.shape[2 + i]!, geometry.dilation[i]!);
+    return natural - geometry.padding[i]! - geometry.padding[2 + i]! + extra[i]!;
+  }) as [number, number];
+  return convTransposeOperator([x, weight, bias], { ...geometry, outputSize })[0]!;
+}

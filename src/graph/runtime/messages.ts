@@ -1,0 +1,54 @@
+/** Messages between a runtime and the worker thread that holds its ONNX Runtime sessions. */
+
+import type { DataType, Shape, TensorData } from '../types.ts';
+
+/** A tensor as it crosses the thread boundary. */
+export interface TensorMessage {
+  readonly dtype: DataType;
+  readonly shape: Shape;
+  readonly data: TensorData;
+}
+
+/** Options of a session that change how ONNX Runtime compiles a model. */
+export interface SessionSettings {
+  /** `all` adds the blocked convolution layout (CPU): faster convolutions, a second copy of their weights. */
+  readonly optimization: 'disabled' | 'basic' | 'extended' | 'all';
+  /** Repack matrix weights into the kernel's own layout (a second copy of them). */
+  readonly prepacking: boolean;
+  /** Plan memory ahead from the first run: faster allocation, higher peak. */
+  readonly memoryPattern: boolean;
+  /** File name prefix under which ONNX Runtime writes an operator profile, or `null` for none. */
+  readonly profile: string | null;
+}
+
+/** What the runtime asks of its worker. */
+export type Request =
+  | {
+      readonly kind: 'create';
+      readonly id: number;
+      readonly session: string;
+      readonly bytes: Uint8Array;
+      readonly externalRoot: string | null;
+      readonly settings: SessionSettings;
+    }
+  | {
+      readonly kind: 'run';
+      readonly id: number;
+      readonly session: string;
+      readonly feeds: Readonly<Record<string, TensorMessage>>;
+    }
+  | { readonly kind: 'release'; readonly id: number; readonly session: string };
+
+/** What the worker answers. */
+export type Response =
+  | { readonly id: number; readonly outputs: Readonly<Record<string, TensorMessage>> }
+  | { readonly id: number; readonly done: true }
+  | { readonly id: number; readonly error: string };
+
+/** How a worker is started. */
+export interface WorkerSettings {
+  /** Name of ONNX Runtime's execution provider. */
+  readonly provider: string;
+  /** Threads that one operator may use. */
+  readonly threads: number;
+}

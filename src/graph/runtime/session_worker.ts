@@ -1,0 +1,75 @@
+/** The worker thread that owns ONNX Runtime sessions: `session.run` blocks its thread, so it never runs elsewhere. */
+
+import { parentPort, workerData } from 'node:worker_threads';
+import * as ort from 'onnxruntime-node';
+import type { DataType, TensorData } from '../types.ts';
+import type { Request, Response, TensorMessage, WorkerSettings } from './messages.ts';
+
+const settings = workerData as WorkerSettings;
+const sessions = new Map<string, ort.InferenceSession>();
+const port = parentPort!;
+let queue = Promise.resolve();
+
+port.on('message', (request: Request) => {
+  queue = queue.then(() => answer(request));
+});
+
+async function answer(request: Request): Promise<void> {
+  try {
+    port.postMessage(await handle(request));
+  } catch (error) {
+    const response: Response = {
+      id: request.id,
+      error: error instanceof Error ? error.message : String(error),
+    };
+    port.postMessage(response);
+  }
+}
+
+async function handle(request: Request): Promise<Response> {
+  const { id, session: key } = request;
+  if (request.kind === 'create') {
+    sessions.set(key, await createSession(request));
+    return { id, done: true };
+  }
+  const session = sessions.get(key);
+  if (session === undefined) throw new Error(`session ${key} was released`);
+  if (request.kind === 'release') {
+    sessions.delete(key);
+    await session.release();
+    return { id, done: true };
+  }
+  const feeds: Record<string, ort.Tensor> = {};
+  for (const [name, { dtype, shape, data }] of Object.entries(request.feeds)) {
+    feeds[name] = new ort.Tensor(dtype, data as never, shape);
+  }
+  const results = await session.run(feeds);
+  const outputs: Record<string, TensorMessage> = {};
+  for (const [name, tensor] of Object.entries(results)) {
+    outputs[name] = {
+      dtype: tensor.type as DataType,
+      shape: tensor.dims,
+      data: tensor.data as unknown as TensorData,
+    };
+  }
+  return { id, outputs };
+}
+
+async function createSession(request: Extract<Request, { kind: 'create' }>): Promise<ort.InferenceSession> {
+  const { optimization, prepacking, memoryPattern, profile } = request.settings;
+  const session: Record<string, string> = {};
+  if (request.externalRoot !== null)
+    session.model_external_initializers_file_folder_path = request.externalRoot;
+  if (!prepacking) session.disable_prepacking = '1';
+  const created = await ort.InferenceSession.create(request.bytes, {
+    executionProviders: [settings.provider],
+    graphOptimizationLevel: optimization,
+    intraOpNumThreads: settings.threads,
+    interOpNumThreads: 1,
+    enableMemPattern: memoryPattern,
+    logSeverityLevel: 3,
+    ...(profile === null ? {} : { enableProfiling: true, profileFilePrefix: profile }),
+    extra: { session },
+  });
+  return created;
+}
