@@ -36,7 +36,8 @@ const SAME_TENSORS = new Map<string, TensorToWrite>([
 ]);
 
 function fileOf(json: string | object, data: number, declared?: bigint): string {
-  const text = json instanceof Buffer ? json : Buffer.from(typeof json === 'string' ? json : JSON.stringify(json));
+  const text =
+    json instanceof Buffer ? json : Buffer.from(typeof json === 'string' ? json : JSON.stringify(json));
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(declared ?? BigInt(text.length));
   const path = join(folder, 'case.safetensors');
@@ -70,7 +71,7 @@ describe('files of the safetensors library', () => {
     expect(() => readTensor(file, 'weights')).toThrow('has no tensor "weights"');
   });
 
-  it('of a real model's layout are read one tensor at a time', () => {
+  it('are read one tensor at a time from a whole model', () => {
     const path = fileURLToPath(
       new URL('../../test/fixtures/unet/sd1-l1/diffusion_pytorch_model.safetensors', import.meta.url),
     );
@@ -197,12 +198,7 @@ describe('hostile and damaged files', () => {
     ['no object', '[]', 0, 'begin with "{"'],
     ['leading space', ' {}', 0, 'begin with "{"'],
     ['cut JSON', '{"a":', 0, 'not a usable safetensors file'],
-    [
-      'invalid UTF-8',
-      Buffer.from('7b22ff223a317d', 'hex'),
-      0,
-      'not valid for encoding utf-8',
-    ],
+    ['invalid UTF-8', Buffer.from('7b22ff223a317d', 'hex'), 0, 'not valid for encoding utf-8'],
   ])('%s', (_, json, data, message) => {
     expect(() => openSafetensors(fileOf(json, data))).toThrow(message);
   });
