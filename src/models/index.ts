@@ -1,0 +1,4 @@
+/** Models as pure functions from configuration and parameters to graph values. */
+
+export * from './parameters.ts';
+export * from './vae.ts';
