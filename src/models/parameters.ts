@@ -1,13 +1,15 @@
 /** Where a model's parameters come from: files, graph inputs that are trained, or files with a LoRA on top. */
 
 import type { Shape, Value } from '../graph/index.ts';
-import { add, input, linear, matmul, sameShape, scale, transposeLast } from '../graph/index.ts';
+import { add, input, linear, matmul, reshape, sameShape, scale, transposeLast } from '../graph/index.ts';
 
 /** Sizes of a linear layer and whether it has a bias. */
 export interface LinearShape {
   readonly inputs: number;
   readonly outputs: number;
   readonly bias: boolean;
+  /** The weight is stored as that of a 1x1 convolution, [outputs, inputs, 1, 1]. */
+  readonly pointwise?: boolean;
 }
 
 /** The parameters of a model under construction, looked up by the names that its published weights use. */
@@ -45,8 +47,9 @@ export function parametersFrom(lookup: TensorLookup, has: (name: string) => bool
         return value;
       },
       has: (name) => has(full(name)),
-      linear(x, name, { inputs, outputs, bias }) {
-        const weight = parameters.tensor(`${name}.weight`, [outputs, inputs]);
+      linear(x, name, { inputs, outputs, bias, pointwise = false }) {
+        const shape = pointwise ? [outputs, inputs, 1, 1] : [outputs, inputs];
+        const weight = reshape(parameters.tensor(`${name}.weight`, shape), [outputs, inputs]);
         return linear(x, weight, bias ? parameters.tensor(`${name}.bias`, [outputs]) : null);
       },
       in: (name) => at(`${full(name)}.`),

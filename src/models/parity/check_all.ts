@@ -1,12 +1,13 @@
 /** The checkers of this room's models, and running any list of checkers over a folder of golden numbers. */
 
 import { Runtime } from '../../graph/index.ts';
+import { unetChecker } from './check_unet.ts';
 import { vaeChecker } from './check_vae.ts';
 import type { CaseResult, Checker } from './comparison.ts';
 import { openFixtures } from './fixture.ts';
 
 /** Checkers of the models: one for each folder of fixtures. */
-export const modelCheckers: readonly Checker[] = Object.freeze([vaeChecker]);
+export const modelCheckers: readonly Checker[] = Object.freeze([vaeChecker, unetChecker]);
 
 /**
  * Runs checkers one after another on the CPU.
