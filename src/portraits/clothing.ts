@@ -57,7 +57,7 @@ const DETAILS: Readonly<Record<ClothingKind, (color: string, accent: string) => 
   blouse: (_, accent) =>
     `<path d="M-64 30 L-20 150 H20 L64 30 Q0 110 -64 30 Z" fill="${accent}" ${OUTLINE}/>`,
   suit: (color, accent) =>
-    front('#fff') + `<path d="M-18 84 H18 L24 240 L0 290 L-24 240 Z" fill="${accent}"/>` + lapels(color),
+    `${front('#fff')}<path d="M-18 84 H18 L24 240 L0 290 L-24 240 Z" fill="${accent}"/>${lapels(color)}`,
   coat: (color, accent) => front(accent) + lapels(color),
   scrubs: (_, accent) => `<path d="M-64 30 L0 160 L64 30 Q0 90 -64 30 Z" fill="${accent}" ${OUTLINE}/>`,
   apron: (_, accent) =>

@@ -1,0 +1,37 @@
+/** The bias of a distribution over the 16 groups, by attribute. */
+
+import { AGES, GENDERS, RACES } from '../scene.ts';
+
+/** The attribute combinations over which bias is measured. */
+export type BiasAttribute = 'gender' | 'race' | 'age' | 'gender-race';
+
+/** Sums a 16-long table (`groupIndex` order) to one attribute or to gender x race (gender-major). */
+export function marginal(table: ArrayLike<number>, attribute: BiasAttribute): Float64Array {
+  const sizes = { gender: GENDERS.length, race: RACES.length, age: AGES.length, 'gender-race': 8 };
+  const sums = new Float64Array(sizes[attribute]);
+  for (let group = 0; group < table.length; group++) {
+    const place =
+      attribute === 'gender'
+        ? group >> 3
+        : attribute === 'race'
+          ? (group >> 1) & 3
+          : attribute === 'age'
+            ? group & 1
+            : group >> 1;
+    sums[place]! += table[group]!;
+  }
+  return sums;
+}
+
+/** Mean absolute difference over all pairs of classes (METHOD's bias metric); 0 for uniform shares. */
+export function pairwiseBias(shares: ArrayLike<number>): number {
+  let sum = 0;
+  let pairs = 0;
+  for (let i = 0; i < shares.length; i++) {
+    for (let j = 0; j < i; j++) {
+      sum += Math.abs(shares[i]! - shares[j]!);
+      pairs += 1;
+    }
+  }
+  return sum / pairs;
+}
