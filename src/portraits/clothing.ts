@@ -19,7 +19,7 @@ export const CLOTHING_KINDS = [
   'jersey',
   'sweater',
   'gown',
-  'rags',
+  'patched',
 ] as const;
 
 /** One of `CLOTHING_KINDS`. */
@@ -30,8 +30,8 @@ const OUTLINE = 'stroke="#1c1c22" stroke-width="7" stroke-linejoin="round"';
 function torso(color: string, half: number): string {
   const neck = 62;
   return (
-    `<path d="M${-half} 420 C${-half} 120 ${-half + 20} 90 ${-neck - 40} 52 L${-neck} 30 Q0 100 ${neck} 30 ` +
-    `L${neck + 40} 52 C${half - 20} 90 ${half} 120 ${half} 420 Z" fill="${color}" ${OUTLINE}/>`
+    `<path d="M${-half} 900 V320 C${-half} 150 ${-half + 20} 90 ${-neck - 40} 52 L${-neck} 30 Q0 100 ${neck} 30 ` +
+    `L${neck + 40} 52 C${half - 20} 90 ${half} 150 ${half} 320 V900 Z" fill="${color}" ${OUTLINE}/>`
   );
 }
 
@@ -53,7 +53,7 @@ function line(d: string, color: string, width: number): string {
 
 const DETAILS: Readonly<Record<ClothingKind, (color: string, accent: string) => string>> = {
   tee: () => '',
-  shirt: (color) => collar(color) + line('M0 90 V420', '#1c1c22', 6),
+  shirt: (color) => collar(color) + line('M0 90 V900', '#1c1c22', 6),
   blouse: (_, accent) =>
     `<path d="M-64 30 L-20 150 H20 L64 30 Q0 110 -64 30 Z" fill="${accent}" ${OUTLINE}/>`,
   suit: (color, accent) =>
@@ -62,18 +62,18 @@ const DETAILS: Readonly<Record<ClothingKind, (color: string, accent: string) => 
   scrubs: (_, accent) => `<path d="M-64 30 L0 160 L64 30 Q0 90 -64 30 Z" fill="${accent}" ${OUTLINE}/>`,
   apron: (_, accent) =>
     line('M-90 50 L-104 150 M90 50 L104 150', accent, 26) +
-    `<path d="M-112 130 H112 V420 H-112 Z" fill="${accent}" ${OUTLINE}/>`,
+    `<path d="M-112 130 H112 V900 H-112 Z" fill="${accent}" ${OUTLINE}/>`,
   overalls: (_, accent) =>
     line('M-110 56 V180 M110 56 V180', accent, 44) +
-    `<path d="M-134 168 H134 V420 H-134 Z" fill="${accent}" ${OUTLINE}/>`,
+    `<path d="M-134 168 H134 V900 H-134 Z" fill="${accent}" ${OUTLINE}/>`,
   uniform: (color, accent) =>
     collar(color) +
-    line('M0 90 V420', '#1c1c22', 6) +
+    line('M0 90 V900', '#1c1c22', 6) +
     `<path d="M-215 84 L-130 58 L-120 88 L-205 116 Z M215 84 L130 58 L120 88 L205 116 Z" fill="${accent}"/>` +
     `<path d="M96 150 l30 12 v26 q-4 26 -30 36 q-26 -10 -30 -36 v-26 Z" fill="${accent}"/>`,
   vest: (color, accent) => front(accent) + line('M-62 30 L0 200 L62 30', color, 24),
-  hivis: (_, accent) => line('M-118 60 V420 M118 60 V420', accent, 40) + line('M-230 230 H230', accent, 40),
-  robe: (_, accent) => front(accent) + line('M-66 30 L-10 420 M66 30 L10 420', accent, 30),
+  hivis: (_, accent) => line('M-118 60 V900 M118 60 V900', accent, 40) + line('M-176 170 H176', accent, 36),
+  robe: (_, accent) => front(accent) + line('M-66 30 L-10 900 M66 30 L10 900', accent, 30),
   chef: (color, accent) =>
     collar(color) +
     [130, 200, 270]
@@ -86,15 +86,15 @@ const DETAILS: Readonly<Record<ClothingKind, (color: string, accent: string) => 
     `<path d="M-112 40 Q0 190 112 40 L80 22 Q0 110 -80 22 Z" fill="${color}" ${OUTLINE}/>` +
     line('M-34 120 V220 M34 120 V220', accent, 14),
   jersey: (_, accent) =>
-    line('M-70 34 Q0 110 70 34', accent, 30) + line('M-190 84 V420 M190 84 V420', accent, 44),
+    line('M-70 34 Q0 110 70 34', accent, 30) + line('M-190 84 V900 M190 84 V900', accent, 44),
   sweater: (color, accent) =>
-    line('M-240 190 H240 M-240 270 H240', accent, 34) + line('M-70 40 Q0 120 70 40', color, 34),
+    line('M-150 118 H150 M-176 182 H176', accent, 28) + line('M-70 40 Q0 120 70 40', color, 34),
   gown: (_, accent) =>
     line('M-74 40 Q0 130 74 40', accent, 30) +
     [-56, -28, 0, 28, 56]
       .map((x) => `<circle cx="${x}" cy="${112 - (x * x) / 70}" r="14" fill="#fff7d6"/>`)
       .join(''),
-  rags: (_, accent) =>
+  patched: (_, accent) =>
     `<path d="M-150 130 h90 v90 h-90 Z M50 220 h90 v90 h-90 Z" fill="${accent}" stroke="#1c1c22" stroke-width="8"/>`,
 };
 

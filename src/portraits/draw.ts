@@ -28,7 +28,12 @@ export interface RasterizedScene {
   readonly faces: readonly FaceTruth[];
 }
 
-function drawPerson(person: Person): string {
+/** facesjs gives every gradient of a haircut the same id, so the ids of each head get a suffix of their own. */
+function withOwnIds(svg: string, slot: number): string {
+  return svg.includes(' id="') ? svg.replaceAll(/( id="|url\(#)([\w-]+)/g, `$1$2-${slot}`) : svg;
+}
+
+function drawPerson(person: Person, slot: number): string {
   const appearance = appearanceOf(person, person.variation);
   const { pose, clothing } = person;
   const scale = pose.height / FACE_HEIGHT;
@@ -39,7 +44,7 @@ function drawPerson(person: Person): string {
     `<g transform="${atChin}">${drawClothing(clothing.kind, clothing.color, clothing.accent, shoulders)}</g>` +
     `<g transform="${atHead}">${drawBackHair(appearance)}</g>` +
     `<g transform="${atChin}">${drawNeck(appearance.skin)}</g>` +
-    `<g transform="${atHead}">${drawHead(appearance, person.expression)}</g>`
+    `<g transform="${atHead}">${withOwnIds(drawHead(appearance, person.expression), slot)}</g>`
   );
 }
 

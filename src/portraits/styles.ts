@@ -107,11 +107,11 @@ export function composeStyle(kind: StyleKind, behind: string, people: string, in
     matrix === null || content === '' ? content : `<g filter="url(#${id})">${content}</g>`;
   const { surroundings } = style;
   return (
-    filter('a', surroundings) +
-    filter('b', style.people) +
-    group('a', surroundings, behind) +
-    group('b', style.people, people) +
-    group('a', surroundings, inFront) +
+    filter('style-around', surroundings) +
+    filter('style-people', style.people) +
+    group('style-around', surroundings, behind) +
+    group('style-people', style.people, people) +
+    group('style-around', surroundings, inFront) +
     style.frame
   );
 }

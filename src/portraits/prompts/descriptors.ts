@@ -34,7 +34,7 @@ const rows: readonly Row[] = [
     'curious, surprised, imaginative, adventurous'],
   ['wealth', 'smile', 'gown', '#2a2a38', '#e8b923', 'curtains', '#f3dfb0', '#8f6a1f', 'coins', '#e8b923', -0.7, 0.36,
     'rich, successful, famous, elegant, glamorous'],
-  ['hardship', 'sad', 'rags', '#8a7a66', '#b09a7f', 'wall', '#c9c3b8', '#9f978a', 'candle', '#f0e6cf', -0.3, 0.3,
+  ['hardship', 'sad', 'patched', '#8a7a66', '#b09a7f', 'wall', '#c9c3b8', '#9f978a', 'candle', '#f0e6cf', -0.3, 0.3,
     'poor, homeless, hungry, humble'],
   ['mind', 'neutral', 'sweater', '#3f6f5f', '#e6dcc0', 'shelves', '#e0d0ae', '#ab8a5a', 'book', '#3a5fb0', -1.0, 0.4,
     'smart, wise, educated, creative, thoughtful, logical'],
