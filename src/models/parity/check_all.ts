@@ -1,13 +1,20 @@
 /** The checkers of this room's models, and running any list of checkers over a folder of golden numbers. */
 
 import { Runtime } from '../../graph/index.ts';
+import { clipTextChecker } from './check_clip_text.ts';
+import { clipVisionChecker } from './check_clip_vision.ts';
 import { unetChecker } from './check_unet.ts';
 import { vaeChecker } from './check_vae.ts';
 import type { CaseResult, Checker } from './comparison.ts';
 import { openFixtures } from './fixture.ts';
 
 /** Checkers of the models: one for each folder of fixtures. */
-export const modelCheckers: readonly Checker[] = Object.freeze([vaeChecker, unetChecker]);
+export const modelCheckers: readonly Checker[] = Object.freeze([
+  vaeChecker,
+  unetChecker,
+  clipTextChecker,
+  clipVisionChecker,
+]);
 
 /**
  * Runs checkers one after another on the CPU.
