@@ -61,6 +61,8 @@ async function createSession(request: Extract<Request, { kind: 'create' }>): Pro
   if (request.externalRoot !== null)
     session.model_external_initializers_file_folder_path = request.externalRoot;
   if (!prepacking) session.disable_prepacking = '1';
+  // Waiting threads sleep: spinning ones would take the cores that the caller and other processes need.
+  session['session.intra_op.allow_spinning'] = '0';
   const created = await ort.InferenceSession.create(request.bytes, {
     executionProviders: [settings.provider],
     graphOptimizationLevel: optimization,
