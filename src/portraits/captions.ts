@@ -36,8 +36,8 @@ export interface CaptionOptions {
   readonly templateRate?: number;
   /** Exponent on the planted distribution, attribute by attribute (default 1; below 1 flattens, see `sharpenPlanted`). */
   readonly guidanceCalibration?: number;
-  /** Which prompts take part (default `train`). */
-  readonly split?: 'train' | 'test';
+  /** Which prompts take part (default `all`: the base model has seen every prompt, fine-tuning only the training ones). */
+  readonly split?: 'train' | 'test' | 'all';
 }
 
 /** A caption with the scene that it describes. */
@@ -226,11 +226,11 @@ function silentCaption(draw: RandomStream, entry: PromptEntry, templateRate: num
 
 const entryLists = new Map<string, readonly PromptEntry[]>();
 
-function chooseEntry(draw: RandomStream, family: Family, split: 'train' | 'test'): PromptEntry {
+function chooseEntry(draw: RandomStream, family: Family, split: 'train' | 'test' | 'all'): PromptEntry {
   const key = `${family} ${split}`;
   let list = entryLists.get(key);
   if (!list) {
-    list = promptEntries(family, split);
+    list = promptEntries(family, split === 'all' ? undefined : split);
     entryLists.set(key, list);
   }
   return draw.choose(list);
@@ -280,7 +280,7 @@ export function sampleCaptionedScene(
   const weights = { ...DEFAULT_CAPTION_WEIGHTS, ...options.weights };
   const kind = CAPTION_KINDS[draw.weighted(CAPTION_KINDS.map((name) => weights[name]))]!;
   const sceneSeed = draw.integer(0x7fffffff);
-  const split = options.split ?? 'train';
+  const split = options.split ?? 'all';
   const exponent = options.guidanceCalibration ?? 1;
   const isExplicit = draw.uniform() < (options.explicitRate ?? 0.35);
   if (kind === 'nobody') {
