@@ -12,10 +12,10 @@ export interface Hairstyle {
 
 /** Skin colours by race, light to dark; the lists are far apart in hue (wmelh, asian) or lightness (indian, black). */
 export const SKIN_COLORS: Readonly<Record<Race, readonly string[]>> = {
-  wmelh: ['#fbdcd2', '#f5cabd'],
-  asian: ['#f0cb98', '#e6bd88'],
-  black: ['#6e4637', '#5a372b'],
-  indian: ['#bb8459', '#ab734b'],
+  wmelh: ['#fddfd6', '#f8d0c6'],
+  asian: ['#eec68e', '#e2b780'],
+  black: ['#633e31', '#503126'],
+  indian: ['#bd875b', '#b07a50'],
 };
 
 /** Hair colours of young people by race. */

@@ -19,7 +19,10 @@ import { type CaptionOptions, sampleCaptionedScene } from './captions.ts';
 import { CANVAS_SIZE, type FaceTruth, rasterizeScene } from './draw.ts';
 
 /** Pictures per file; a file is either complete or absent. */
-export const SHARD_SIZE = 1000;
+export const SHARD_SIZE = 2000;
+
+/** Raise by one whenever scenes, captions or drawing change, so that old folders aren't mixed with new pictures. */
+export const DRAWING_VERSION = 2;
 
 /** What to render. */
 export interface DatasetRequest {
@@ -119,7 +122,7 @@ function rounded(value: number): number {
 }
 
 interface Manifest {
-  readonly version: 1;
+  readonly version: number;
   readonly seed: number;
   readonly captions: CaptionOptions;
 }
@@ -136,7 +139,7 @@ export async function renderDataset(request: DatasetRequest): Promise<Dataset> {
     throw new RangeError(`Data set: count must be a positive integer, got ${count}`);
   const directory = join(request.directory ?? join('.cache', 'portraits'), String(seed));
   mkdirSync(directory, { recursive: true });
-  const manifest: Manifest = { version: 1, seed, captions };
+  const manifest: Manifest = { version: DRAWING_VERSION, seed, captions };
   const manifestPath = join(directory, 'manifest.json');
   const text = JSON.stringify(manifest);
   if (existsSync(manifestPath) && readFileSync(manifestPath, 'utf8') !== text) {
