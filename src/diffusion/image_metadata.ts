@@ -1,4 +1,7 @@
-/** What an image was made from, kept inside its PNG file: AUTOMATIC1111's `parameters` text and a full JSON record. */
+/**
+ * What an image was made from, kept inside its PNG file: AUTOMATIC1111's `parameters` text and a full JSON
+ * record.
+ */
 
 import sharp from 'sharp';
 import { insertPngTexts, readPngTexts } from './png.ts';
@@ -63,8 +66,8 @@ function withoutNul(text: string): string {
 const NEGATIVE_PROMPT = 'Negative prompt:';
 
 /**
- * The `parameters` text of AUTOMATIC1111: prompt, a line `Negative prompt: ...` if there is one, and a last line
- * `Steps: 20, Sampler: ..., CFG scale: 7.5, Seed: ..., Size: 512x512, ... Version: ...`.
+ * The `parameters` text of AUTOMATIC1111: prompt, a line `Negative prompt: ...` if there is one, and a last
+ * line `Steps: 20, Sampler: ..., CFG scale: 7.5, Seed: ..., Size: 512x512, ... Version: ...`.
  * @throws when the name of an extra setting could not be read back
  */
 export function formatParameters(parameters: GenerationParameters): string {
@@ -113,7 +116,8 @@ function parseSettings(line: string): Record<string, string> | undefined {
 }
 
 /**
- * Takes a `parameters` text apart, ours or that of AUTOMATIC1111, Forge and others. Text that is all prompt gives no settings.
+ * Takes a `parameters` text apart, ours or that of AUTOMATIC1111, Forge and others. Text that is all prompt
+ * gives no settings.
  */
 export function parseParameters(text: string): ParsedParameters {
   const lines = text.trimEnd().split('\n');

@@ -1,4 +1,7 @@
-/** Text in PNG files: reading and inserting the chunks tEXt, zTXt and iTXt (PNG specification, third edition, section 11.3.3). */
+/**
+ * Text in PNG files: reading and inserting the chunks tEXt, zTXt and iTXt (PNG specification, third edition,
+ * section 11.3.3).
+ */
 
 import { crc32, inflateSync } from 'node:zlib';
 
@@ -8,8 +11,8 @@ const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const CHUNK_OVERHEAD = 12;
 
 /**
- * Largest text that a compressed chunk may unpack to, in bytes: deflate packs up to 1000 to 1, and no record of an image comes
- * near this, so a larger one is an attack.
+ * Largest text that a compressed chunk may unpack to, in bytes: deflate packs up to 1000 to 1, and no record
+ * of an image comes near this, so a larger one is an attack.
  */
 export const MAX_UNPACKED_TEXT = 16 * 1024 * 1024;
 
@@ -89,7 +92,8 @@ function textChunk({ keyword, text }: PngText): PngChunk {
   if (text.includes('\0'))
     throw new Error(`PNG: the text ${keyword} contains NUL, which the format does not allow`);
   if (/^[\0-\xff]*$/.test(text)) return { type: 'tEXt', data: Buffer.from(`${keyword}\0${text}`, 'latin1') };
-  // After the keyword: compression flag, compression method, language tag and translated keyword, the last two empty.
+  // After the keyword: compression flag, compression method, language tag and translated keyword, the last
+  // two empty.
   const head = Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1');
   return { type: 'iTXt', data: Buffer.concat([head, Buffer.from(text, 'utf8')]) };
 }
@@ -145,8 +149,8 @@ export function readPngTexts(bytes: Uint8Array): ReadonlyMap<string, string> {
 }
 
 /**
- * The PNG file with texts put in behind its header, where readers that stop at the pixels find them. Texts that were there under
- * the same keywords are replaced.
+ * The PNG file with texts put in behind its header, where readers that stop at the pixels find them. Texts
+ * that were there under the same keywords are replaced.
  * @throws when the file is damaged, or a keyword or text is not allowed by the format
  */
 export function insertPngTexts(bytes: Uint8Array, texts: readonly PngText[]): Uint8Array {

@@ -1,4 +1,7 @@
-/** CLIP's byte-pair vocabulary out of its list of merges, whole or cut to the first merges (Radford et al., 2021, section 2.4). */
+/**
+ * CLIP's byte-pair vocabulary out of its list of merges, whole or cut to the first merges (Radford et al.,
+ * 2021, section 2.4).
+ */
 
 /** Mark at the end of the last symbol of a word. */
 export const END_OF_WORD = '</w>';
@@ -24,8 +27,8 @@ function bytesInOrder(): number[] {
 }
 
 /**
- * Character that stands for each byte, in vocabulary order: printable Latin-1 characters for themselves, then U+0100 onwards for
- * the other bytes (the byte-level alphabet of GPT-2).
+ * Character that stands for each byte, in vocabulary order: printable Latin-1 characters for themselves, then
+ * U+0100 onwards for the other bytes (the byte-level alphabet of GPT-2).
  */
 export function byteSymbols(): ReadonlyMap<number, string> {
   const order = bytesInOrder();
@@ -39,8 +42,8 @@ export function byteSymbols(): ReadonlyMap<number, string> {
 }
 
 /**
- * Merges out of the text of a `merges.txt` or of OpenAI's `bpe_simple_vocab_16e6.txt`: one a line, two symbols with a space
- * between, after a first line that names the version.
+ * Merges out of the text of a `merges.txt` or of OpenAI's `bpe_simple_vocab_16e6.txt`: one a line, two
+ * symbols with a space between, after a first line that names the version.
  * @param count how many to take from the front; all if not given
  * @throws when there are fewer than `count` or a line is not two symbols
  */
@@ -60,7 +63,8 @@ export function parseMerges(text: string, count?: number): string[] {
 }
 
 /**
- * Token ids by token, as CLIP numbers them: 256 bytes, 256 bytes at a word's end, one token a merge, start and end of text.
+ * Token ids by token, as CLIP numbers them: 256 bytes, 256 bytes at a word's end, one token a merge, start
+ * and end of text.
  * @throws when a merge uses a symbol that is made by no merge before it, or makes one that exists
  */
 export function buildClipVocabulary(merges: readonly string[]): Readonly<Record<string, number>> {
@@ -91,8 +95,8 @@ export interface VocabularyFiles {
 }
 
 /**
- * Files of a tokenizer with the first merges of CLIP's vocabulary; a cut vocabulary splits rare words into more tokens but still
- * encodes every text.
+ * Files of a tokenizer with the first merges of CLIP's vocabulary; a cut vocabulary splits rare words into
+ * more tokens but still encodes every text.
  * @param mergesText text of `bpe_simple_vocab_16e6.txt` (unpacked) or of a `merges.txt`
  * @param count number of merges, CLIP's own 48894 if not given
  */

@@ -1,4 +1,7 @@
-/** The tokenizer of CLIP: text to the token ids that a text encoder takes, by byte-pair encoding of lower-cased words. */
+/**
+ * The tokenizer of CLIP: text to the token ids that a text encoder takes, by byte-pair encoding of
+ * lower-cased words.
+ */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,14 +52,17 @@ export interface ClipTokenizer {
   decode(ids: readonly number[]): string;
 }
 
-/** Pieces that are encoded by themselves: contractions, runs of letters, single digits, runs of anything else but spaces. */
+/**
+ * Pieces that are encoded by themselves: contractions, runs of letters, single digits, runs of anything else
+ * but spaces.
+ */
 const PIECE = "'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\p{White_Space}\\p{L}\\p{N}]+";
 
 /**
- * Definition of CLIP's fast tokenizer in the form of a `tokenizer.json`. Three entries are spelled otherwise than in the published
- * file, because the library in JavaScript would read those with JavaScript's meaning: `\s` there counts U+FEFF and not U+0085,
- * lower-casing there turns a final sigma into another letter, and the second split of `use_regex` uses `\s` too (after the first
- * split it has nothing left to do).
+ * Definition of CLIP's fast tokenizer in the form of a `tokenizer.json`. Three entries are spelled otherwise
+ * than in the published file, because the library in JavaScript would read those with JavaScript's meaning:
+ * `\s` there counts U+FEFF and not U+0085, lower-casing there turns a final sigma into another letter, and
+ * the second split of `use_regex` uses `\s` too (after the first split it has nothing left to do).
  */
 function tokenizerDefinition({
   vocabulary,
@@ -106,7 +112,9 @@ function tokenizerDefinition({
   };
 }
 
-/** Refuses a vocabulary that could not encode every text or in which merges and tokens do not belong together. */
+/**
+ * Refuses a vocabulary that could not encode every text or in which merges and tokens do not belong together.
+ */
 function checkParts({
   vocabulary,
   merges,
@@ -198,7 +206,10 @@ function specialToken(configs: readonly JsonObject[], field: string): string | u
   return undefined;
 }
 
-/** Vocabulary and merges from `vocab.json` and `merges.txt`, or from a `tokenizer.json` where a folder has only that. */
+/**
+ * Vocabulary and merges from `vocab.json` and `merges.txt`, or from a `tokenizer.json` where a folder has
+ * only that.
+ */
 function readVocabulary(directory: string): Pick<ClipTokenizerParts, 'vocabulary' | 'merges'> {
   const vocabularyPath = join(directory, 'vocab.json');
   const mergesPath = join(directory, 'merges.txt');
@@ -228,8 +239,9 @@ function readVocabulary(directory: string): Pick<ClipTokenizerParts, 'vocabulary
 }
 
 /**
- * Loads the tokenizer of a model's `tokenizer` folder: vocabulary and merges, and from `tokenizer_config.json` and
- * `special_tokens_map.json`, where they are there, the special tokens and the length.
+ * Loads the tokenizer of a model's `tokenizer` folder: vocabulary and merges, and from
+ * `tokenizer_config.json` and `special_tokens_map.json`, where they are there, the special tokens and the
+ * length.
  * @throws when files are missing or do not belong together; the message names the folder
  */
 export function loadClipTokenizer(directory: string): ClipTokenizer {

@@ -1,4 +1,7 @@
-/** Files that appear complete or not at all: written under a temporary name in the same folder, flushed, then renamed. */
+/**
+ * Files that appear complete or not at all: written under a temporary name in the same folder, flushed, then
+ * renamed.
+ */
 
 import { randomBytes } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
@@ -27,7 +30,8 @@ function flushDirectory(path: string): void {
 }
 
 /**
- * Writes the file `path` atomically: a reader sees the old file or the new one, and a crash leaves the old one.
+ * Writes the file `path` atomically: a reader sees the old file or the new one, and a crash leaves the old
+ * one.
  * @param path the final name; its folder must exist
  * @param write receives an open file descriptor and writes the content in order
  * @throws whatever `write` throws, after the temporary file is removed

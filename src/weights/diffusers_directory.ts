@@ -1,4 +1,6 @@
-/** Model directories in the layout of Hugging Face diffusers: `model_index.json` and one folder a component. */
+/**
+ * Model directories in the layout of Hugging Face diffusers: `model_index.json` and one folder a component.
+ */
 
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -12,7 +12,10 @@ function decodeHalf(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** All 65536 binary16 values in order of their bit patterns; made once (256 KiB), because a look-up beats the bit work. */
+/**
+ * All 65536 binary16 values in order of their bit patterns; made once (256 KiB), because a look-up beats the
+ * bit work.
+ */
 function halfValues(): Float32Array {
   if (halfTable === undefined) {
     halfTable = new Float32Array(65536);
@@ -32,7 +35,10 @@ export function float16ToFloat32(bits: Uint16Array, into = new Float32Array(bits
   return into;
 }
 
-/** Binary16 bit pattern nearest to the float32 with the bit pattern `bits`, ties to even (IEEE 754-2019, 4.3.1). */
+/**
+ * Binary16 bit pattern nearest to the float32 with the bit pattern `bits`, ties to even (IEEE 754-2019,
+ * 4.3.1).
+ */
 function roundToHalf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
@@ -56,8 +62,8 @@ function roundToHalf(bits: number): number {
 }
 
 /**
- * Float32 values to binary16 bit patterns, rounded to nearest, ties to even. Magnitudes from 65520 up become infinity, those
- * up to 2^-25 become zero; NaN stays NaN (quiet) and signs, also of zero, are kept.
+ * Float32 values to binary16 bit patterns, rounded to nearest, ties to even. Magnitudes from 65520 up become
+ * infinity, those up to 2^-25 become zero; NaN stays NaN (quiet) and signs, also of zero, are kept.
  */
 export function float32ToFloat16(values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);

@@ -1,4 +1,6 @@
-/** Reading of the two 8-bit floating formats of "FP8 Formats for Deep Learning" (Micikevicius et al., 2022). */
+/**
+ * Reading of the two 8-bit floating formats of "FP8 Formats for Deep Learning" (Micikevicius et al., 2022).
+ */
 
 /** 8-bit format: E4M3 (no infinities, NaN is S.1111.111, largest 448) or E5M2 (IEEE-like, largest 57344). */
 export type Float8Format = 'E4M3' | 'E5M2';

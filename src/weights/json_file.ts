@@ -12,7 +12,8 @@ export function isJsonObject(value: unknown): value is JsonObject {
 
 /**
  * Reads a JSON file that must hold an object.
- * @throws when the file cannot be read, is not JSON, or holds something other than an object; the message names the file
+ * @throws when the file cannot be read, is not JSON, or holds something other than an object; the message
+ * names the file
  */
 export function readJsonObject(path: string): JsonObject {
   let value: unknown;

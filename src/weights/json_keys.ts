@@ -1,4 +1,7 @@
-/** Search for object keys that occur twice in a JSON text, which `JSON.parse` silently resolves to the last one. */
+/**
+ * Search for object keys that occur twice in a JSON text, which `JSON.parse` silently resolves to the last
+ * one.
+ */
 
 /**
  * First key that occurs twice within one object of the JSON text, or undefined.

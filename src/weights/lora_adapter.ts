@@ -1,4 +1,7 @@
-/** LoRA adapters in memory, free of any file format: W' = W + (alpha / rank) * up * down (Hu et al., "LoRA", 2021, section 4.1). */
+/**
+ * LoRA adapters in memory, free of any file format: W' = W + (alpha / rank) * up * down (Hu et al., "LoRA",
+ * 2021, section 4.1).
+ */
 
 /** Model that a layer belongs to. */
 export type LoraPart = 'textEncoder' | 'unet';
@@ -23,7 +26,10 @@ export interface LoraLayer {
   readonly alpha: number;
 }
 
-/** An adapter: its layers by module path, spelled as in the Hugging Face models (`text_model.encoder.layers.0.mlp.fc1`). */
+/**
+ * An adapter: its layers by module path, spelled as in the Hugging Face models
+ * (`text_model.encoder.layers.0.mlp.fc1`).
+ */
 export interface LoraAdapter {
   readonly textEncoder: ReadonlyMap<string, LoraLayer>;
   readonly unet: ReadonlyMap<string, LoraLayer>;
@@ -63,7 +69,10 @@ export function createLoraLayer(down: LoraMatrix, up: LoraMatrix, alpha?: number
   return Object.freeze({ down, up, rank, alpha: alpha ?? rank });
 }
 
-/** The layer with its scale multiplied into `up`, so that alpha is the rank; for formats that have no place for alpha. */
+/**
+ * The layer with its scale multiplied into `up`, so that alpha is the rank; for formats that have no place
+ * for alpha.
+ */
 export function withoutAlpha(layer: LoraLayer): LoraLayer {
   if (layer.alpha === layer.rank) return layer;
   const scale = layer.alpha / layer.rank;

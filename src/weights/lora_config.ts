@@ -19,7 +19,10 @@ function numberField(config: JsonObject, field: string, fallback: number): numbe
   return value;
 }
 
-/** A `rank_pattern` or `alpha_pattern`: keys are module paths or their last segments, optionally anchored by `^`. */
+/**
+ * A `rank_pattern` or `alpha_pattern`: keys are module paths or their last segments, optionally anchored by
+ * `^`.
+ */
 function patternField(config: JsonObject, field: string): (module: string) => number | undefined {
   const value = config[field] ?? {};
   if (!isJsonObject(value))
@@ -40,10 +43,11 @@ function patternField(config: JsonObject, field: string): (module: string) => nu
 }
 
 /**
- * Reads the scale of each module from a LoraConfig, the fields as PEFT's `LoraConfig.to_dict` names them. With `use_rslora` PEFT
- * scales by lora_alpha / sqrt(r), which is expressed as an alpha of lora_alpha * sqrt(r).
- * @throws when the config asks for something other than plain LoRA (DoRA, biases, transposed weights), or when a module's rank
- * is not the one that the config states
+ * Reads the scale of each module from a LoraConfig, the fields as PEFT's `LoraConfig.to_dict` names them.
+ * With `use_rslora` PEFT scales by lora_alpha / sqrt(r), which is expressed as an alpha of lora_alpha *
+ * sqrt(r).
+ * @throws when the config asks for something other than plain LoRA (DoRA, biases, transposed weights), or
+ * when a module's rank is not the one that the config states
  */
 export function readLoraConfig(config: JsonObject): AlphaOf {
   const isOn = (field: string) =>

@@ -1,4 +1,7 @@
-/** Names of LoRA tensors: what kohya, diffusers (old and new) and PEFT call the two matrices and the alpha of a layer. */
+/**
+ * Names of LoRA tensors: what kohya, diffusers (old and new) and PEFT call the two matrices and the alpha of
+ * a layer.
+ */
 
 import type { LoraPart } from './lora_adapter.ts';
 
@@ -35,7 +38,10 @@ const DOTTED_ROLES: readonly (readonly [RegExp, LoraRole])[] = [
   [/\.(lora_B(\.\w+)?|lora\.up|lora_linear_layer\.up|lora_up)\.weight$/, 'up'],
   [/\.alpha$/, 'alpha'],
 ];
-/** Attention layers before diffusers 0.24, whose LoRA sat in the attention processor (in 0.17 also in the text encoder). */
+/**
+ * Attention layers before diffusers 0.24, whose LoRA sat in the attention processor (in 0.17 also in the text
+ * encoder).
+ */
 const OLD_ATTENTION = /(\.processor)?\.to_(q|k|v|out)_lora\.(down|up)\.weight$/;
 
 /** Cuts prefixes off a dotted path and tells the part; v0.22-0.24 of diffusers doubled `unet.`. */
@@ -58,8 +64,8 @@ function oldAttentionModule(part: LoraPart, parent: string, projection: string):
 }
 
 /**
- * Takes a tensor name of a LoRA file apart. Understood are kohya's `lora_te_`/`lora_te1_`/`lora_unet_`, PEFT's
- * `base_model.model.`, every naming of diffusers from 0.17 to 0.40, and the same without any prefix.
+ * Takes a tensor name of a LoRA file apart. Understood are kohya's `lora_te_`/`lora_te1_`/`lora_unet_`,
+ * PEFT's `base_model.model.`, every naming of diffusers from 0.17 to 0.40, and the same without any prefix.
  * @throws when the name is none of these, or belongs to an adapter kind that is not supported
  */
 export function parseLoraKey(key: string): LoraKey {
@@ -114,8 +120,8 @@ function oldDiffusersKey(part: LoraPart, module: string, role: 'down' | 'up'): s
 
 /**
  * Name of a tensor in a file of the given format.
- * @throws for the alpha of a format that keeps it elsewhere or nowhere, and for U-Net layers outside attention in the old
- * diffusers format
+ * @throws for the alpha of a format that keeps it elsewhere or nowhere, and for U-Net layers outside
+ * attention in the old diffusers format
  */
 export function formatLoraKey(format: LoraFormat, part: LoraPart, module: string, role: LoraRole): string {
   if (format === 'kohya') {

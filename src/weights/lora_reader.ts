@@ -32,7 +32,10 @@ export const PEFT_PART_FOLDER: Readonly<Record<LoraPart, string>> = Object.freez
 /** Resolves module names of keys to module paths of the model. */
 type ResolveModule = (part: LoraPart, module: string, flattened: boolean) => string;
 
-/** Flattened names are ambiguous in themselves (`to_out_0`), so they are looked up among the model's own module paths. */
+/**
+ * Flattened names are ambiguous in themselves (`to_out_0`), so they are looked up among the model's own
+ * module paths.
+ */
 function createResolver(modulePaths: LoraModulePaths): ResolveModule {
   const known = new Map<LoraPart, { paths: Set<string>; byFlat: Map<string, string[]> }>();
   for (const part of LORA_PARTS) {
@@ -118,7 +121,10 @@ function readLayer(
   return createLoraLayer(downMatrix, readMatrix(source, up), stated);
 }
 
-/** Reads every tensor of a source as an adapter's layers; `alphaOf` serves where a layer has no tensor for alpha. */
+/**
+ * Reads every tensor of a source as an adapter's layers; `alphaOf` serves where a layer has no tensor for
+ * alpha.
+ */
 function readLayers(
   source: WeightSource,
   resolve: ResolveModule,
@@ -214,11 +220,14 @@ function readFolder(folder: string, resolve: ResolveModule): LoraAdapter {
 }
 
 /**
- * Reads a LoRA adapter of any of the formats: a `.safetensors` file (kohya, diffusers old and new), or a folder (PEFT, one or two
- * parts, or diffusers). Where alpha is stated nowhere it is the rank, as all the libraries take it.
+ * Reads a LoRA adapter of any of the formats: a `.safetensors` file (kohya, diffusers old and new), or a
+ * folder (PEFT, one or two parts, or diffusers). Where alpha is stated nowhere it is the rank, as all the
+ * libraries take it.
  * @param path of the file or folder
- * @param modulePaths module paths of the model's adaptable layers; needed for kohya files, and for the others checked if given
- * @throws when a tensor is not understood, not part of the model, doubled or without its counterpart; the message names it
+ * @param modulePaths module paths of the model's adaptable layers; needed for kohya files, and for the others
+ * checked if given
+ * @throws when a tensor is not understood, not part of the model, doubled or without its counterpart; the
+ * message names it
  */
 export function readLoraAdapter(path: string, modulePaths: LoraModulePaths = {}): LoraAdapter {
   const resolve = createResolver(modulePaths);

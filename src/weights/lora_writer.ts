@@ -12,8 +12,9 @@ import { hashTensorData, type TensorToWrite, writeSafetensors } from './safetens
 /** How an adapter is written. */
 export interface WriteLoraOptions {
   /**
-   * `kohya` is what AUTOMATIC1111, Forge, ComfyUI, InvokeAI and diffusers all load; `diffusers` is its current format with alpha in
-   * the metadata; `diffusers-old` has the scale multiplied into the up matrices; `peft` is a folder.
+   * `kohya` is what AUTOMATIC1111, Forge, ComfyUI, InvokeAI and diffusers all load; `diffusers` is its
+   * current format with alpha in the metadata; `diffusers-old` has the scale multiplied into the up matrices;
+   * `peft` is a folder.
    */
   readonly format: LoraFormat;
   /** Element type of the matrices, F32 if not given. */
@@ -111,8 +112,8 @@ const FORMAT_METADATA = /^(format|lora_adapter_metadata|sshs_\w+|ss_network_(mod
 
 /**
  * Writes an adapter in one of the formats.
- * @param path a `.safetensors` file; for `peft` a folder, which gets the sub-folders `text_encoder` and `unet` when the adapter has
- * both parts
+ * @param path a `.safetensors` file; for `peft` a folder, which gets the sub-folders `text_encoder` and
+ * `unet` when the adapter has both parts
  * @throws when the adapter has no layers, or one that the format cannot name
  */
 export function writeLoraAdapter(path: string, adapter: LoraAdapter, options: WriteLoraOptions): void {

@@ -1,4 +1,7 @@
-/** Safetensors files (github.com/huggingface/safetensors, "Format"): opening without loading, and reading single tensors. */
+/**
+ * Safetensors files (github.com/huggingface/safetensors, "Format"): opening without loading, and reading
+ * single tensors.
+ */
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -21,7 +24,10 @@ export interface SafetensorsFile extends SafetensorsHeader {
   readonly path: string;
 }
 
-/** Elements of a tensor in JavaScript: every floating type but F64 as float32 values, integers in their own arrays. */
+/**
+ * Elements of a tensor in JavaScript: every floating type but F64 as float32 values, integers in their own
+ * arrays.
+ */
 export type TensorValues =
   | Float32Array
   | Float64Array
@@ -137,7 +143,10 @@ export function readEntryValues(path: string, entry: SafetensorsEntry): TensorVa
   return decodeTensor(readEntryBytes(path, entry), entry.dtype);
 }
 
-/** Any element values as float32: F64 is rounded, integers are exact up to 2^24 in magnitude and rounded beyond. */
+/**
+ * Any element values as float32: F64 is rounded, integers are exact up to 2^24 in magnitude and rounded
+ * beyond.
+ */
 export function toFloat32(values: TensorValues): Float32Array {
   if (values instanceof Float32Array) return values;
   if (values instanceof BigInt64Array || values instanceof BigUint64Array)
@@ -160,8 +169,8 @@ export function readTensorBytes(file: SafetensorsFile, name: string): Uint8Array
 }
 
 /**
- * Elements of the tensor `name` in row-major order: F16, BF16, F8_E4M3, F8_E5M2 and F32 as float32, every other type in its own
- * array (BOOL as bytes of 0 and 1).
+ * Elements of the tensor `name` in row-major order: F16, BF16, F8_E4M3, F8_E5M2 and F32 as float32, every
+ * other type in its own array (BOOL as bytes of 0 and 1).
  * @throws when the file has no such tensor or was truncated since it was opened
  */
 export function readTensor(file: SafetensorsFile, name: string): TensorValues {

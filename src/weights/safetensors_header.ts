@@ -3,12 +3,15 @@
 import { findDuplicateKey } from './json_keys.ts';
 
 /**
- * Largest header accepted, in bytes: the limit that the safetensors library itself sets, so that a hostile length field
- * cannot ask for gigabytes of memory. Headers of real models are below 1 MB.
+ * Largest header accepted, in bytes: the limit that the safetensors library itself sets, so that a hostile
+ * length field cannot ask for gigabytes of memory. Headers of real models are below 1 MB.
  */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** Largest number of dimensions accepted: far above any real tensor, and it bounds the work that one entry can cause. */
+/**
+ * Largest number of dimensions accepted: far above any real tensor, and it bounds the work that one entry can
+ * cause.
+ */
 export const MAX_DIMENSIONS = 64;
 
 /** Bytes of one element of each element type of safetensors. */
@@ -141,8 +144,9 @@ function checkCoverage(
 }
 
 /**
- * Parses and checks the JSON part of a safetensors file. The format demands that the tensors cover the data exactly, without
- * overlap or hole, that keys are unique, and that every span has the length of its dtype and shape.
+ * Parses and checks the JSON part of a safetensors file. The format demands that the tensors cover the data
+ * exactly, without overlap or hole, that keys are unique, and that every span has the length of its dtype and
+ * shape.
  * @param bytes the JSON text, without the 8 bytes of length before it
  * @param dataLength number of bytes in the file after the header
  * @throws when the header breaks a rule; the message names the tensor and the field, not the file
@@ -180,8 +184,8 @@ export interface HeaderTensor {
 }
 
 /**
- * Order of tensors in a file as the safetensors library writes it: larger items first, so that every tensor is aligned to its
- * item size, then by element type, then by the bytes of the name.
+ * Order of tensors in a file as the safetensors library writes it: larger items first, so that every tensor
+ * is aligned to its item size, then by element type, then by the bytes of the name.
  */
 export function sortForFile<T extends HeaderTensor>(tensors: readonly T[]): T[] {
   const rank = new Map(Object.keys(SAFETENSORS_ITEM_SIZE).map((dtype, index) => [dtype, index]));
@@ -192,8 +196,8 @@ export function sortForFile<T extends HeaderTensor>(tensors: readonly T[]): T[] 
 }
 
 /**
- * First bytes of a safetensors file: the length as a little-endian 64-bit number and the JSON, padded with spaces to a
- * multiple of 8 so that the data begin aligned.
+ * First bytes of a safetensors file: the length as a little-endian 64-bit number and the JSON, padded with
+ * spaces to a multiple of 8 so that the data begin aligned.
  * @param tensors in the order of their data
  */
 export function serialiseSafetensorsHeader(

@@ -1,4 +1,7 @@
-/** Writing of safetensors files, laid out byte for byte as the safetensors library does, atomically and without a full copy. */
+/**
+ * Writing of safetensors files, laid out byte for byte as the safetensors library does, atomically and
+ * without a full copy.
+ */
 
 import { createHash } from 'node:crypto';
 import { writeFileAtomically, writeFully } from './atomic_file.ts';
@@ -16,9 +19,10 @@ export interface TensorToWrite {
   readonly dtype: SafetensorsDtype;
   readonly shape: readonly number[];
   /**
-   * Elements in row-major order, or a function that gives them when their turn comes (so that a large file never is in memory
-   * as a whole). Float32Array is converted for F16 and BF16 (nearest, ties to even) and F64; a Uint8Array stands for the raw
-   * little-endian bytes of any type; else the array type must be that of the element type.
+   * Elements in row-major order, or a function that gives them when their turn comes (so that a large file
+   * never is in memory as a whole). Float32Array is converted for F16 and BF16 (nearest, ties to even) and
+   * F64; a Uint8Array stands for the raw little-endian bytes of any type; else the array type must be that of
+   * the element type.
    */
   readonly data: TensorValues | (() => TensorValues);
 }
@@ -81,8 +85,8 @@ function listTensors(tensors: ReadonlyMap<string, TensorToWrite>) {
 }
 
 /**
- * Writes a safetensors file: header padded to 8 bytes, tensors by descending item size then name, under a temporary name that
- * is flushed and renamed.
+ * Writes a safetensors file: header padded to 8 bytes, tensors by descending item size then name, under a
+ * temporary name that is flushed and renamed.
  * @param path the final name; its folder must exist
  * @param tensors by name
  * @param metadata goes into `__metadata__`; values are strings by the format's rule
@@ -105,8 +109,8 @@ export function writeSafetensors(
 }
 
 /**
- * SHA-256 of a file's data part (everything after the header) in hexadecimal, without writing it: what kohya's files carry as
- * `sshs_model_hash` and AUTOMATIC1111 shows as the hash of an adapter.
+ * SHA-256 of a file's data part (everything after the header) in hexadecimal, without writing it: what
+ * kohya's files carry as `sshs_model_hash` and AUTOMATIC1111 shows as the hash of an adapter.
  */
 export function hashTensorData(tensors: ReadonlyMap<string, TensorToWrite>): string {
   const hash = createHash('sha256');

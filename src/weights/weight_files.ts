@@ -12,8 +12,8 @@ const STEMS = ['diffusion_pytorch_model', 'model'] as const;
 const PICKLED = /\.(bin|ckpt|pt|pth)$/;
 
 /**
- * Weight source from a sharded model's index (`*.safetensors.index.json`). Shards lie beside the index; tensors that the shards
- * hold beyond the index are left out, as the libraries do.
+ * Weight source from a sharded model's index (`*.safetensors.index.json`). Shards lie beside the index;
+ * tensors that the shards hold beyond the index are left out, as the libraries do.
  * @throws when the index names a file outside its folder, or a shard is missing or lacks a tensor
  */
 export function openShardedWeights(indexPath: string): WeightSource {
@@ -56,8 +56,8 @@ function explainMissing(folder: string, wanted: readonly string[], present: read
 
 /**
  * Opens the weights in a component's folder: a single file or a sharded index.
- * @param variant `fp16` for `diffusion_pytorch_model.fp16.safetensors` and the like; if not given, the plain files come first
- * and those of `fp16` serve where there are no others
+ * @param variant `fp16` for `diffusion_pytorch_model.fp16.safetensors` and the like; if not given, the plain
+ * files come first and those of `fp16` serve where there are no others
  * @throws when the folder has none of these files, with advice when only pickled weights are there
  */
 export function openModelWeights(folder: string, variant?: string): WeightSource {

@@ -1,4 +1,7 @@
-/** Weight sources: named tensors looked up over files or memory, narrowed by prefix, renamed, and checked for completeness. */
+/**
+ * Weight sources: named tensors looked up over files or memory, narrowed by prefix, renamed, and checked for
+ * completeness.
+ */
 
 import {
   openSafetensors,
@@ -208,7 +211,10 @@ export function withRenaming(source: WeightSource, rename: (name: string) => str
   });
 }
 
-/** The tensors whose names begin with `prefix`, without it: `withPrefix(source, 'text_model.').info('final_layer_norm.bias')`. */
+/**
+ * The tensors whose names begin with `prefix`, without it: `withPrefix(source,
+ * 'text_model.').info('final_layer_norm.bias')`.
+ */
 export function withPrefix(source: WeightSource, prefix: string): WeightSource {
   return withRenaming(source, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : null));
 }

@@ -1,4 +1,7 @@
-/** Checks that a loader used every tensor of a weight source, and that a source holds exactly what a model needs. */
+/**
+ * Checks that a loader used every tensor of a weight source, and that a source holds exactly what a model
+ * needs.
+ */
 
 import { listNames, type WeightSource } from './weight_source.ts';
 
@@ -13,7 +16,10 @@ export interface TrackedWeightSource extends WeightSource {
   assertAllUsed(ignored?: readonly RegExp[]): void;
 }
 
-/** Wraps a source so that its use is recorded; prefixes and renamings laid over the result are recorded as well. */
+/**
+ * Wraps a source so that its use is recorded; prefixes and renamings laid over the result are recorded as
+ * well.
+ */
 export function trackUse(source: WeightSource): TrackedWeightSource {
   const used = new Set<string>();
   const recorded = <T>(read: (name: string) => T) => {
