@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { resolve as absolute, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CaptionOptions, sampleCaptionedScene } from './captions.ts';
 import { CANVAS_SIZE, type FaceTruth, rasterizeScene } from './draw.ts';
@@ -137,7 +137,7 @@ export async function renderDataset(request: DatasetRequest): Promise<Dataset> {
   const { seed, count, captions = {} } = request;
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`Data set: count must be a positive integer, got ${count}`);
-  const directory = join(request.directory ?? join('.cache', 'portraits'), String(seed));
+  const directory = absolute(request.directory ?? join('.cache', 'portraits'), String(seed));
   mkdirSync(directory, { recursive: true });
   const manifest: Manifest = { version: DRAWING_VERSION, seed, captions };
   const manifestPath = join(directory, 'manifest.json');
@@ -182,6 +182,7 @@ function runShard(
     process.execPath,
     [...flags, script, JSON.stringify({ directory, seed, count, shard, captions })],
     {
+      cwd: dirname(script),
       stdio: ['ignore', 'inherit', 'pipe'],
     },
   );
