@@ -3,6 +3,7 @@
 import type { OnnxAttribute } from '../operator.ts';
 import { defineOperator, required } from '../operator.ts';
 import type { Value } from '../value.ts';
+import { zeros } from './indexing.ts';
 import { matmul } from './matmul.ts';
 import { reduceSum } from './reduction.ts';
 import { concat, pad, reshape, reverse, slice, transpose, transposeLast } from './shape.ts';
@@ -122,35 +123,71 @@ function turnKernel(weight: Value, groups: number): Value {
   return reshape(grouped, [groups * c, o / groups, h, w]);
 }
 
-/** The pixels that each kernel element meets: [N, C, h*w, H'*W']. */
-function patches(x: Value, kernel: readonly number[], output: readonly number[], geometry: Geometry): Value {
-  const { stride, padding, dilation } = geometry;
-  const padded = pad(x, [0, 0, padding[0], padding[1]], [0, 0, padding[2], padding[3]]);
-  const columns: Value[] = [];
-  for (let i = 0; i < kernel[0]!; i++) {
-    for (let j = 0; j < kernel[1]!; j++) {
-      const [top, left] = [i * dilation[0], j * dilation[1]];
-      const part = slice(
-        padded,
-        { axis: 2, start: top, end: top + (output[0]! - 1) * stride[0] + 1, step: stride[0] },
-        { axis: 3, start: left, end: left + (output[1]! - 1) * stride[1] + 1, step: stride[1] },
-      );
-      columns.push(reshape(part, [x.shape[0]!, x.shape[1]!, 1, output[0]! * output[1]!]));
-    }
-  }
-  return concat(columns, 2);
+/** Elements `start + t * step` along `axis`, for t in 0..count-1, zeros where they lie outside `x`. */
+function window(x: Value, axis: number, start: number, count: number, step: number): Value {
+  const size = x.shape[axis]!;
+  const first = Math.min(count, Math.max(0, Math.ceil(-start / step)));
+  const last = Math.max(first, Math.min(count, Math.ceil((size - start) / step)));
+  const amounts = (amount: number) => x.shape.map((_, a) => (a === axis ? amount : 0));
+  if (first === last) return zeros(x.shape.map((length, a) => (a === axis ? count : length)));
+  const begin = start + first * step;
+  const inside = slice(x, { axis, start: begin, end: begin + (last - first - 1) * step + 1, step });
+  return pad(inside, amounts(first), amounts(count - last));
 }
 
-/** Cotangent of a convolution's weight: for each group the product of output cotangents and input patches. */
+/**
+ * Cotangent of a convolution's weight. Kernel element (i, j) sums, over output rows y and columns z, the products of
+ * g[y, z] and x[y stride + i dilation - padding, ...]. Shifting g by rows once for each i, and x by columns once for
+ * each j, makes all elements blocks of one matrix product over (rows of x, columns of g): h + w copies instead of
+ * h * w. At row strides above 1 this is done for each residue of x's rows modulo the stride.
+ */
 function weightGradient(x: Value, weightShape: readonly number[], g: Value, geometry: Geometry): Value {
   const [o, c, h, w] = weightShape as [number, number, number, number];
-  const { groups } = geometry;
-  const batch = x.shape[0]!;
-  const pixels = g.shape[2]! * g.shape[3]!;
-  const columns = patches(x, [h, w], g.shape.slice(2), geometry);
-  const rows = reshape(g, [batch, groups, o / groups, pixels]);
-  const product = matmul(rows, transposeLast(reshape(columns, [batch, groups, c * h * w, pixels])));
-  return reshape(reduceSum(product, { axes: [0] }), weightShape);
+  const { stride, padding, dilation, groups } = geometry;
+  const [batch, height, columns] = [x.shape[0]!, x.shape[2]!, g.shape[3]!];
+  const [perGroup, xs, gs] = [o / groups, blocks(x, groups), blocks(g, groups)];
+  const shifted = concat(
+    Array.from({ length: w }, (_, j) => window(xs, 4, j * dilation[1] - padding[1], columns, stride[1])),
+    2,
+  );
+  const offsets = Array.from({ length: h }, (_, i) => ({ i, offset: i * dilation[0] - padding[0] }));
+  const kernelRows = new Array<Value>(h);
+  for (let residue = 0; residue < stride[0]; residue++) {
+    const met = offsets.filter(({ offset }) => modulo(offset, stride[0]) === residue);
+    if (met.length === 0) continue;
+    const rows = Math.ceil((height - residue) / stride[0]);
+    if (rows <= 0) {
+      for (const { i } of met) kernelRows[i] = zeros([groups, 1, perGroup, w, c]);
+      continue;
+    }
+    const right = slice(shifted, { axis: 3, start: residue, step: stride[0] });
+    const left = concat(
+      met.map(({ offset }) => window(gs, 3, (residue - offset) / stride[0], rows, 1)),
+      2,
+    );
+    const product = matmul(
+      reshape(left, [batch, groups, met.length * perGroup, rows * columns]),
+      transposeLast(reshape(right, [batch, groups, w * c, rows * columns])),
+    );
+    const summed = reshape(reduceSum(product, { axes: [0] }), [groups, met.length, perGroup, w, c]);
+    met.forEach(({ i }, position) => {
+      kernelRows[i] =
+        met.length === h ? summed : slice(summed, { axis: 1, start: position, end: position + 1 });
+    });
+  }
+  const all = new Set(kernelRows).size === 1 ? kernelRows[0]! : concat(kernelRows, 1);
+  return reshape(transpose(all, [0, 2, 4, 1, 3]), weightShape);
+}
+
+/** Channels split into groups: [N, C, H, W] to [N, groups, C/groups, H, W]. */
+function blocks(x: Value, groups: number): Value {
+  const [n, c, height, width] = x.shape as [number, number, number, number];
+  return reshape(x, [n, groups, c / groups, height, width]);
+}
+
+/** Remainder in 0..divisor-1, also of negative numbers. */
+function modulo(value: number, divisor: number): number {
+  return ((value % divisor) + divisor) % divisor;
 }
 
 interface TransposedGeometry extends Geometry {
