@@ -121,3 +121,8 @@ export function withLora(
   }
   return at(base, '');
 }
+
+/** The weight [outputs, inputs] of a layer with its low-rank update merged in: W + (alpha/rank) up down. */
+export function mergedWeight(weight: Value, { down, up, scale: factor }: LoraFactors): Value {
+  return add(weight, scale(matmul(up, down), factor));
+}

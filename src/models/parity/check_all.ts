@@ -3,6 +3,9 @@
 import { Runtime } from '../../graph/index.ts';
 import { clipTextChecker } from './check_clip_text.ts';
 import { clipVisionChecker } from './check_clip_vision.ts';
+import { dinov2Checker } from './check_dinov2.ts';
+import { loraChecker } from './check_lora.ts';
+import { resizeChecker } from './check_resize.ts';
 import { unetChecker } from './check_unet.ts';
 import { vaeChecker } from './check_vae.ts';
 import type { CaseResult, Checker } from './comparison.ts';
@@ -14,6 +17,9 @@ export const modelCheckers: readonly Checker[] = Object.freeze([
   unetChecker,
   clipTextChecker,
   clipVisionChecker,
+  dinov2Checker,
+  loraChecker,
+  resizeChecker,
 ]);
 
 /**
