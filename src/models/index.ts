@@ -1,5 +1,21 @@
-/** Models as pure functions from configuration and parameters to graph values. */
+/** Models as pure functions from a configuration and parameters to graph values. */
 
-export * from './parameters.ts';
-export * from './unet.ts';
-export * from './vae.ts';
+export type { ClipTextConfig, ClipTextInputs, ClipTextOutputs } from './clip_text.ts';
+export { clipText, clipTextEmbeddings, parseClipTextConfig } from './clip_text.ts';
+export type { ClipVisionConfig, ClipVisionOutputs } from './clip_vision.ts';
+export { clipVision, parseClipVisionConfig } from './clip_vision.ts';
+export type { DinoV2Config, DinoV2Outputs, PositionInterpolation } from './dinov2.ts';
+export { dinov2, parseDinoV2Config } from './dinov2.ts';
+export type {
+  LinearShape,
+  LoraFactors,
+  Parameters,
+  TensorLookup,
+  TrainableParameters,
+} from './parameters.ts';
+export { mergedWeight, parametersFrom, trainableParameters, withLora } from './parameters.ts';
+export type { BlockObserver, UNetConfig } from './unet.ts';
+export { parseUNetConfig, unet } from './unet.ts';
+export type { LatentMoments, VaeConfig } from './vae.ts';
+export { parseVaeConfig, vaeDecode, vaeDownscale, vaeEncode, vaeSample } from './vae.ts';
+export { buildOnWeights, fileParameters, UNUSED_WEIGHTS } from './weights.ts';
