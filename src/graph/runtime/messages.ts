@@ -39,11 +39,20 @@ export type Request =
     }
   | { readonly kind: 'release'; readonly id: number; readonly session: string };
 
-/** What the worker answers. */
+/** What the worker answers. The buffers of a run's feeds come back with its outputs, to be filled again. */
 export type Response =
-  | { readonly id: number; readonly outputs: Readonly<Record<string, TensorMessage>> }
+  | {
+      readonly id: number;
+      readonly outputs: Readonly<Record<string, TensorMessage>>;
+      readonly feeds: Readonly<Record<string, TensorMessage>>;
+    }
   | { readonly id: number; readonly done: true }
   | { readonly id: number; readonly error: string };
+
+/** Buffers of `tensors`, to be handed over to the other thread instead of copied. */
+export function buffersOf(tensors: Readonly<Record<string, TensorMessage>>): ArrayBuffer[] {
+  return [...new Set(Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer))];
+}
 
 /** How a worker is started. */
 export interface WorkerSettings {

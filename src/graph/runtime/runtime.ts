@@ -10,6 +10,7 @@ import { describeType, elementCount } from '../types.ts';
 import type { Value } from '../value.ts';
 import { toTensorData } from '../value.ts';
 import type { Request, Response, SessionSettings, TensorMessage, WorkerSettings } from './messages.ts';
+import { buffersOf } from './messages.ts';
 import { startWorker } from './start_worker.ts';
 
 /** Devices by the names that users give them. `auto` is the first that works. */
@@ -119,11 +120,15 @@ export class Runtime {
   #executable(key: string, cached: CachedSession, model: EncodedModel): Executable {
     let released = false;
     const { inputs, outputs } = model;
+    // Feeds are copied into buffers that travel to the worker and back: large tensors cost no fresh memory at each run.
+    const idle: Staged[] = [];
     const run = async (feeds: Tensors): Promise<Record<string, TensorData>> => {
       if (released) throw new Error('runtime: this graph was released');
-      const response = await this.#ask({ kind: 'run', session: key, feeds: checkFeeds(inputs, feeds) });
+      const staged = stageFeeds(inputs, feeds, idle.pop());
+      const response = await this.#ask({ kind: 'run', session: key, feeds: staged }, buffersOf(staged));
       const results: Record<string, TensorData> = {};
       if ('outputs' in response) {
+        idle.push(response.feeds);
         for (const [name, tensor] of Object.entries(response.outputs)) results[name] = tensor.data;
       }
       return results;
@@ -131,6 +136,7 @@ export class Runtime {
     const release = async (): Promise<void> => {
       if (released) return;
       released = true;
+      idle.length = 0;
       cached.holders--;
       if (cached.holders > 0) return;
       this.#sessions.delete(key);
@@ -139,13 +145,13 @@ export class Runtime {
     return { inputs, outputs, run, release };
   }
 
-  #ask(request: DistributiveOmit<Request, 'id'>): Promise<Response> {
+  #ask(request: DistributiveOmit<Request, 'id'>, moved: readonly ArrayBuffer[] = []): Promise<Response> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       this.#worker.ref();
-      this.#worker.postMessage({ ...request, id });
+      this.#worker.postMessage({ ...request, id }, moved);
     });
   }
 
@@ -166,7 +172,10 @@ export class Runtime {
 
 type DistributiveOmit<T, Key extends keyof T> = T extends unknown ? Omit<T, Key> : never;
 
-function checkFeeds(inputs: readonly NamedTensorType[], feeds: Tensors): Record<string, TensorMessage> {
+type Staged = Readonly<Record<string, TensorMessage>>;
+
+/** Copies feeds into `buffers` of an earlier run, or into new ones, after checking them against the inputs. */
+function stageFeeds(inputs: readonly NamedTensorType[], feeds: Tensors, buffers: Staged | undefined): Staged {
   for (const name of Object.keys(feeds)) {
     if (!inputs.some((input) => input.name === name)) {
       throw new Error(
@@ -185,7 +194,17 @@ function checkFeeds(inputs: readonly NamedTensorType[], feeds: Tensors): Record<
         `runtime: expected ${describeType(input)} for ${input.name}, received ${typed.length} elements`,
       );
     }
-    messages[input.name] = { dtype: input.dtype, shape: input.shape, data: typed };
+    messages[input.name] = {
+      dtype: input.dtype,
+      shape: input.shape,
+      data: copyInto(typed, buffers?.[input.name]?.data),
+    };
   }
   return messages;
+}
+
+function copyInto(source: TensorData, target: TensorData | undefined): TensorData {
+  if (target === undefined) return source.slice() as TensorData;
+  target.set(source as never);
+  return target;
 }

@@ -4,6 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { DataType, TensorData } from '../types.ts';
 import type { Request, Response, TensorMessage, WorkerSettings } from './messages.ts';
+import { buffersOf } from './messages.ts';
 
 const settings = workerData as WorkerSettings;
 const sessions = new Map<string, ort.InferenceSession>();
@@ -16,7 +17,9 @@ port.on('message', (request: Request) => {
 
 async function answer(request: Request): Promise<void> {
   try {
-    port.postMessage(await handle(request));
+    const response = await handle(request);
+    const moved = 'outputs' in response ? [...buffersOf(response.outputs), ...buffersOf(response.feeds)] : [];
+    port.postMessage(response, moved);
   } catch (error) {
     const response: Response = {
       id: request.id,
@@ -52,7 +55,7 @@ async function handle(request: Request): Promise<Response> {
       data: tensor.data as unknown as TensorData,
     };
   }
-  return { id, outputs };
+  return { id, outputs, feeds: request.feeds };
 }
 
 async function createSession(request: Extract<Request, { kind: 'create' }>): Promise<ort.InferenceSession> {
