@@ -22,7 +22,7 @@ import { CANVAS_SIZE, type FaceTruth, rasterizeScene } from './draw.ts';
 export const SHARD_SIZE = 2000;
 
 /** Raise by one whenever scenes, captions or drawing change, so that old folders aren't mixed with new pictures. */
-export const DRAWING_VERSION = 2;
+export const DRAWING_VERSION = 3;
 
 /** What to render. */
 export interface DatasetRequest {
