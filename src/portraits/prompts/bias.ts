@@ -23,7 +23,7 @@ export function marginal(table: ArrayLike<number>, attribute: BiasAttribute): Fl
   return sums;
 }
 
-/** Mean absolute difference over all pairs of classes (METHOD's bias metric); 0 for uniform shares. */
+/** Mean absolute difference over all pairs of classes (the bias metric of Shen et al., ICLR 2024); 0 for uniform shares. */
 export function pairwiseBias(shares: ArrayLike<number>): number {
   let sum = 0;
   let pairs = 0;

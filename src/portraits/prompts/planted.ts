@@ -4,7 +4,7 @@ import { hashKeys, randomStream } from '../random.ts';
 import { AGES, GENDERS, GROUP_COUNT, RACES } from '../scene.ts';
 import type { Category } from './categories.ts';
 
-/** Prompt families, in the order of METHOD's list of concepts. */
+/** Prompt families, in a fixed order. */
 export const FAMILIES = ['occupation', 'sport', 'styled', 'descriptor'] as const;
 /** One of `FAMILIES`. */
 export type Family = (typeof FAMILIES)[number];

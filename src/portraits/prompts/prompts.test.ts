@@ -10,7 +10,7 @@ const SIZES = [
   ['descriptor', 40, 10],
 ] as const;
 
-/** The biases that METHOD gives for Stable Diffusion 1.5: gender, race, gender x race. */
+/** The biases that Shen et al. (ICLR 2024) report for Stable Diffusion 1.5: gender, race, gender x race. */
 const REPORTED = [
   ['occupation', 0.67, 0.42, 0.21],
   ['sport', 0.56, 0.38, 0.19],
