@@ -1,0 +1,40 @@
+/** Which sampling steps receive the gradient in an iteration, and with what factor. */
+
+import { permutation } from '../diffusion/noise.ts';
+import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
+import type { GradientMode } from './gradient_coefficients.ts';
+import { cotangentWeights } from './gradient_coefficients.ts';
+
+/** One evaluation of the plan that takes part, with the factor of dL/dz_0 that is its output's cotangent. */
+export interface TimestepChoice {
+  /** Position in the plan. */
+  readonly index: number;
+  /** C_i b_i, times (all/chosen) where only some take part. */
+  readonly factor: number;
+}
+
+/**
+ * Factors C_i b_i of every evaluation, or of a random subset of `count` whose factors are scaled by all/count so that the
+ * gradient's expectation over subsets is the full gradient.
+ * @param count how many evaluations take part; all when left out or larger
+ * @param draw seed and iteration of the subset
+ */
+export function chooseTimesteps(
+  plan: SamplerPlan,
+  mode: GradientMode,
+  count: number | undefined,
+  draw: { readonly seed: number; readonly iteration: number },
+): TimestepChoice[] {
+  const { product } = cotangentWeights(plan, mode);
+  const all = product.length;
+  const indices =
+    count === undefined || count >= all
+      ? Array.from({ length: all }, (_, i) => i)
+      : [
+          ...permutation({ seed: draw.seed, index: draw.iteration, stream: 'timestep subset' }, all).slice(
+            0,
+            count,
+          ),
+        ].sort((a, b) => a - b);
+  return indices.map((index) => ({ index, factor: product[index]! * (all / indices.length) }));
+}

@@ -1,0 +1,72 @@
+/** Configuration of a from-scratch training: what is common to every recipe, checked before anything starts. */
+
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { z } from 'zod';
+import { learningRateAt, learningRateScheduleNames } from '../finetune/learning_rate.ts';
+import type { TrainingSettings } from './trainer.ts';
+
+/** Fields that every recipe has. */
+export const commonTrainingFields = {
+  seed: z.int().min(0),
+  steps: z.int().min(1),
+  batchSize: z.int().min(1),
+  learningRate: z.number().positive(),
+  schedule: z.enum(learningRateScheduleNames).default('cosine'),
+  warmupSteps: z.int().min(0).default(100),
+  weightDecay: z.number().min(0).default(0.01),
+  betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.99]),
+  clipNorm: z.number().positive().default(1),
+  averageDecay: z.number().min(0).lt(1).default(0.999),
+  checkpointEvery: z.int().min(1).default(200),
+  /** The drawn training set: every scene follows from its seed and index. */
+  data: z.strictObject({
+    seed: z.int().min(0),
+    scenes: z.int().min(1),
+    /** Exponent on the planted bias of the drawn people, 0 for none; what the base model is trained on when left out. */
+    guidanceCalibration: z.number().min(0).max(1).optional(),
+  }),
+};
+
+const commonSchema = z.object(commonTrainingFields);
+
+/** Values of {@link commonTrainingFields}. */
+export type CommonTrainingConfig = Readonly<z.output<typeof commonSchema>>;
+
+/** Hexadecimal SHA-256 of a configuration, which ties checkpoints to it; the length of the run is not part of it. */
+export function configDigest(config: CommonTrainingConfig): string {
+  return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
+}
+
+/** Settings of the training loop for a recipe's configuration and run folder. */
+export function trainingSettings(config: CommonTrainingConfig, directory: string): TrainingSettings {
+  const { steps, warmupSteps, schedule, learningRate } = config;
+  return {
+    steps,
+    learningRate: (step) =>
+      learningRateAt({ name: schedule, warmupSteps, totalSteps: steps }, learningRate, step),
+    weightDecay: config.weightDecay,
+    betas: config.betas,
+    clipNorm: config.clipNorm,
+    averageDecay: config.averageDecay,
+    checkpointEvery: config.checkpointEvery,
+    directory: path.resolve(directory),
+    digest: configDigest(config),
+  };
+}
+
+/**
+ * Indices of the items of one batch: every pass over the data has its own random order, and steps walk through it.
+ * @param order random order of 0..count-1 for a pass
+ */
+export function batchIndices(
+  step: number,
+  batchSize: number,
+  count: number,
+  order: (pass: number) => Uint32Array,
+): number[] {
+  const perPass = Math.max(1, Math.floor(count / batchSize));
+  const current = order(Math.floor(step / perPass));
+  const start = (step % perPass) * batchSize;
+  return Array.from({ length: batchSize }, (_, i) => current[(start + i) % count]!);
+}
