@@ -55,7 +55,7 @@ export interface EncodedModel {
  * @throws Error when two different inputs share a name, or the model passes protobuf's 2 GiB limit
  */
 export function encodeModel(outputs: Readonly<Record<string, Value>>, device = 'cpu'): EncodedModel {
-  const encoder = new Encoder(device);
+  const encoder = new Encoder(device, outputs);
   for (const node of topologicalOrder(Object.values(outputs))) encoder.addNode(node.outputs);
   const outputInfos = Object.entries(outputs).map(([name, value]) => encoder.addOutput(name, value));
   const model = create(ModelProtoSchema, {
@@ -98,9 +98,13 @@ class Encoder implements EmitContext {
   readonly #constants = new Map<string, string>();
   #next = 0;
   #scope = '';
+  readonly #outputNames = new Map<Value, string>();
 
-  constructor(device: string) {
+  constructor(device: string, outputs: Readonly<Record<string, Value>>) {
     this.device = device;
+    for (const [name, value] of Object.entries(outputs)) {
+      if (!this.#outputNames.has(value)) this.#outputNames.set(value, name);
+    }
   }
 
   addNode(values: readonly Value[]): void {
@@ -112,7 +116,9 @@ class Encoder implements EmitContext {
     }
     this.#scope = node.scope === '' ? node.operator.name : `${node.scope}/${node.operator.name}`;
     const inputs = node.inputs.map((value) => (value === null ? '' : this.#names.get(value)!));
-    const outputs = values.map((_, i) => `v${node.id}${i === 0 ? '' : `.${i}`}`);
+    const outputs = values.map(
+      (value, i) => this.#outputNames.get(value) ?? `v${node.id}${i === 0 ? '' : `.${i}`}`,
+    );
     values.forEach((value, i) => {
       this.#names.set(value, outputs[i]!);
     });
@@ -120,8 +126,10 @@ class Encoder implements EmitContext {
   }
 
   addOutput(name: string, value: Value): NamedTensorType {
+    // A node writes its output under the output's name itself. An Identity behind it, as leaves and values with two names
+    // need, makes ONNX Runtime 1.30 lose the value when a fused MatMul and Add use it as well.
     this.#scope = 'output';
-    this.node('Identity', [this.#names.get(value)!], {}, [name]);
+    if (this.#names.get(value) !== name) this.node('Identity', [this.#names.get(value)!], {}, [name]);
     return { name, dtype: value.dtype, shape: value.shape };
   }
 
