@@ -6,6 +6,16 @@ export type { ClipVisionConfig, ClipVisionOutputs } from './clip_vision.ts';
 export { clipVision, parseClipVisionConfig } from './clip_vision.ts';
 export type { DinoV2Config, DinoV2Outputs, PositionInterpolation } from './dinov2.ts';
 export { dinov2, parseDinoV2Config } from './dinov2.ts';
+export type { DecodeOptions, DetectedFace, DetectorTensors } from './face_decode.ts';
+export { decodeFaces, intersectionOverUnion, suppress } from './face_decode.ts';
+export type { FaceDetectorConfig, FaceDetectorOutputs } from './face_detector.ts';
+export { faceDetector, LANDMARKS, parseFaceDetectorConfig } from './face_detector.ts';
+export type { FaceAnnotation, FaceDetectorLoss } from './face_detector_loss.ts';
+export { faceDetectorLoss, faceTargetShapes, faceTargets } from './face_detector_loss.ts';
+export type { CosFaceOptions, FaceEmbedderConfig } from './face_embedder.ts';
+export { cosFaceLogits, faceEmbedder, parseFaceEmbedderConfig } from './face_embedder.ts';
+export type { ImageClassifierConfig, ImageClassifierOutputs } from './image_classifier.ts';
+export { imageClassifier, parseImageClassifierConfig } from './image_classifier.ts';
 export type {
   LinearShape,
   LoraFactors,
