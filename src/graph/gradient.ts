@@ -62,7 +62,7 @@ export function gradient(
     if (!needs.includes(true)) continue;
     sendBack(node, received, needs, send);
   }
-  return inputs.map((value) => collect(value) ?? zeros(value.shape));
+  return inputs.map((value) => collect(value) ?? zeros(value.shape, value.dtype));
 }
 
 /** Nodes whose outputs depend on one of `wanted`, found front to back. */

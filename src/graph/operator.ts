@@ -60,6 +60,13 @@ export interface OperatorDefinition<Attributes = unknown> {
   readonly gradient?: GradientRule<Attributes> | 'zero';
 }
 
+const definitions: OperatorDefinition<never>[] = [];
+
+/** Every operator that {@link defineOperator} has made so far, in the order of definition. */
+export function definedOperators(): readonly OperatorDefinition<never>[] {
+  return definitions;
+}
+
 /**
  * Makes an operator from its definition.
  * @returns a function that applies it to inputs and attributes and returns all output values
@@ -68,6 +75,7 @@ export function defineOperator<Attributes>(
   definition: OperatorDefinition<Attributes>,
 ): (inputs: readonly (Value | null)[], attributes: Attributes) => readonly Value[] {
   Object.freeze(definition);
+  definitions.push(definition);
   return function apply(inputs, attributes) {
     return applyOperator(definition, inputs, attributes);
   };

@@ -1,5 +1,6 @@
 /** Values and nodes: a graph is the set of frozen nodes reachable from its output values; there is no graph object. */
 
+import { toHalf } from './half.ts';
 import type { OperatorDefinition } from './operator.ts';
 import type { DataType, Shape, TensorData, TensorType } from './types.ts';
 import { BYTES_PER_ELEMENT, describeType, elementCount } from './types.ts';
@@ -183,7 +184,7 @@ export function weight(name: string, shape: Shape, dtype: DataType, region: File
 
 /**
  * Elements of `data` stored as the typed array of `dtype` (a typed array of the right kind passes through).
- * @throws Error for float16 given as plain numbers: convert first
+ * Float16 holds raw half-precision words in a Uint16Array; plain numbers and other arrays are rounded to it.
  */
 export function toTensorData(data: readonly number[] | TensorData, dtype: DataType): TensorData {
   switch (dtype) {
@@ -201,8 +202,7 @@ export function toTensorData(data: readonly number[] | TensorData, dtype: DataTy
     case 'bool':
       return data instanceof Uint8Array ? data : Uint8Array.from(data as ArrayLike<number>);
     case 'float16':
-      if (data instanceof Uint16Array) return data;
-      throw new Error('float16: expected a Uint16Array of raw half-precision words');
+      return data instanceof Uint16Array ? data : Uint16Array.from(data as ArrayLike<number>, toHalf);
   }
 }
 

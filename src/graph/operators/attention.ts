@@ -1,12 +1,12 @@
 /** Scaled dot-product attention, computed over chunks of queries where the score matrix would be large. */
 
 import { defineOperator, required } from '../operator.ts';
-import { elementCount } from '../types.ts';
+import { broadcastShapes, elementCount, sameShape } from '../types.ts';
 import type { Value } from '../value.ts';
 import { add, mul, scale, sub, sumTo } from './arithmetic.ts';
 import { matmul } from './matmul.ts';
 import { reduceSum } from './reduction.ts';
-import { concat, slice, transposeLast } from './shape.ts';
+import { concat, reshape, slice, transposeLast } from './shape.ts';
 import { softmax } from './softmax.ts';
 
 /**
@@ -28,6 +28,10 @@ const attentionOperator = defineOperator<AttentionAttributes>({
       throw new Error('expected q, k and v [N, heads, length, size]');
     if (q.shape[3] !== k.shape[3] || k.shape[2] !== v.shape[2])
       throw new Error('expected q and k of equal size, k and v of equal length');
+    const scores = [q.shape[0]!, q.shape[1]!, q.shape[2]!, k.shape[2]!];
+    const bias = inputs[3];
+    if (bias && (bias.shape.length !== 4 || !sameShape(broadcastShapes(bias.shape, scores), scores)))
+      throw new Error(`expected a bias that broadcasts to [${scores}]`);
     return [{ dtype: q.dtype, shape: [q.shape[0]!, q.shape[1]!, q.shape[2]!, v.shape[3]!] }];
   },
   emit(context, inputs, outputs, node) {
@@ -117,5 +121,7 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
   const perQuery = elementCount([q.shape[0]!, q.shape[1]!, k.shape[2]!]);
   const chunk = options.chunk ?? Math.max(1, Math.min(length, Math.floor(SCORES_PER_CHUNK / perQuery)));
   const factor = options.factor ?? 1 / Math.sqrt(q.shape[3]!);
-  return attentionOperator([q, k, v, options.bias ?? null], { factor, chunk })[0]!;
+  const { bias = null } = options;
+  const full = bias && reshape(bias, [...new Array<number>(4 - bias.shape.length).fill(1), ...bias.shape]);
+  return attentionOperator([q, k, v, full], { factor, chunk })[0]!;
 }

@@ -129,7 +129,11 @@ function window(x: Value, axis: number, start: number, count: number, step: numb
   const first = Math.min(count, Math.max(0, Math.ceil(-start / step)));
   const last = Math.max(first, Math.min(count, Math.ceil((size - start) / step)));
   const amounts = (amount: number) => x.shape.map((_, a) => (a === axis ? amount : 0));
-  if (first === last) return zeros(x.shape.map((length, a) => (a === axis ? count : length)));
+  if (first === last)
+    return zeros(
+      x.shape.map((length, a) => (a === axis ? count : length)),
+      x.dtype,
+    );
   const begin = start + first * step;
   const inside = slice(x, { axis, start: begin, end: begin + (last - first - 1) * step + 1, step });
   return pad(inside, amounts(first), amounts(count - last));
@@ -157,7 +161,7 @@ function weightGradient(x: Value, weightShape: readonly number[], g: Value, geom
     if (met.length === 0) continue;
     const rows = Math.ceil((height - residue) / stride[0]);
     if (rows <= 0) {
-      for (const { i } of met) kernelRows[i] = zeros([groups, 1, perGroup, w, c]);
+      for (const { i } of met) kernelRows[i] = zeros([groups, 1, perGroup, w, c], x.dtype);
       continue;
     }
     const right = slice(shifted, { axis: 3, start: residue, step: stride[0] });

@@ -1,6 +1,7 @@
 /** Gathering and scattering by integer indices: embeddings, selected elements, and their gradients. */
 
 import { defineOperator, required } from '../operator.ts';
+import type { DataType } from '../types.ts';
 import { elementCount, normalizeAxis } from '../types.ts';
 import type { Value } from '../value.ts';
 import { constant, scalar } from '../value.ts';
@@ -149,6 +150,6 @@ export function argMax(x: Value, axis = -1): Value {
 }
 
 /** Zeros of `shape`. */
-export function zeros(shape: readonly number[]): Value {
-  return expand(scalar(0), shape);
+export function zeros(shape: readonly number[], dtype: DataType = 'float32'): Value {
+  return expand(scalar(0, dtype), shape);
 }

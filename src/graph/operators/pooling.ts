@@ -89,11 +89,8 @@ const averagePoolOperator = defineOperator<AverageAttributes>({
     const x = node.inputs[0]!;
     const { kernel, stride, padding } = node.attributes;
     const channels = x.shape[1]!;
-    const weights = constant(new Array<number>(channels * kernel[0] * kernel[1]).fill(1), [
-      channels,
-      1,
-      ...kernel,
-    ]);
+    const shape = [channels, 1, ...kernel];
+    const weights = constant(new Array<number>(elementCount(shape)).fill(1), shape, x.dtype);
     const weighted = mul(cotangents[0]!, windowShares(node.outputs[0]!, x, node.attributes));
     const [height, width] = [x.shape[2]!, x.shape[3]!];
     const natural = (i: 0 | 1) => (weighted.shape[2 + i]! - 1) * stride[i] + kernel[i];
@@ -127,7 +124,7 @@ function windowShares(
     }),
   );
   const shares = axisCounts[0]!.flatMap((rows) => axisCounts[1]!.map((columns) => 1 / (rows * columns)));
-  return constant(shares, [1, 1, y.shape[2]!, y.shape[3]!]);
+  return constant(shares, [1, 1, y.shape[2]!, y.shape[3]!], y.dtype);
 }
 
 /** Mean of each window of x [N, C, H, W]; padding counts as zeros only if `countPadding`. */

@@ -35,8 +35,12 @@ const nearestOperator = defineOperator<{ readonly height: number; readonly width
       const blocks = reshape(cotangents[0]!, [batch * channels, height, tall / height, width, wide / width]);
       return [reshape(reduceSum(blocks, { axes: [2, 4] }), x.shape)];
     }
-    const columns = constant(nearestMatrix(wide, width), [wide, width]);
-    const transposedRows = constant(transposed(nearestMatrix(tall, height), tall, height), [height, tall]);
+    const columns = constant(nearestMatrix(wide, width), [wide, width], x.dtype);
+    const transposedRows = constant(
+      transposed(nearestMatrix(tall, height), tall, height),
+      [height, tall],
+      x.dtype,
+    );
     return [matmul(matmul(transposedRows, cotangents[0]!), columns)];
   },
 });
@@ -132,7 +136,7 @@ export function resizeInterpolated(
   const rank = x.shape.length;
   const [h, w] = [x.shape[rank - 2]!, x.shape[rank - 1]!];
   if (h === height && w === width && options.scale === undefined) return x;
-  const rows = constant(interpolationMatrix(h, height, options, options.scale?.[0]), [height, h]);
+  const rows = constant(interpolationMatrix(h, height, options, options.scale?.[0]), [height, h], x.dtype);
   const columns = transposed(interpolationMatrix(w, width, options, options.scale?.[1]), width, w);
-  return matmul(matmul(rows, x), constant(columns, [w, width]));
+  return matmul(matmul(rows, x), constant(columns, [w, width], x.dtype));
 }

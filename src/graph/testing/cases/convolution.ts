@@ -1,7 +1,8 @@
 /** Cases of convolution and transposed convolution. */
 
 import { conv2d, convTranspose2d } from '../../operators/convolution.ts';
-import type { OperatorCase, PlainTensor } from '../finite_differences.ts';
+import type { OperatorCase } from '../finite_differences.ts';
+import type { PlainTensor } from '../plain.ts';
 
 interface PlainGeometry {
   readonly stride?: readonly [number, number];
