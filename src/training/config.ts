@@ -13,6 +13,8 @@ export const commonTrainingFields = {
   batchSize: z.int().min(1),
   learningRate: z.number().positive(),
   schedule: z.enum(learningRateScheduleNames).default('cosine'),
+  /** Waves of the cosine, or whole descents of cosine_with_restarts. */
+  cycles: z.number().positive().optional(),
   warmupSteps: z.int().min(0).default(100),
   weightDecay: z.number().min(0).default(0.01),
   betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.99]),
@@ -33,18 +35,33 @@ const commonSchema = z.object(commonTrainingFields);
 /** Values of {@link commonTrainingFields}. */
 export type CommonTrainingConfig = Readonly<z.output<typeof commonSchema>>;
 
-/** Hexadecimal SHA-256 of a configuration, which ties checkpoints to it; the length of the run is not part of it. */
+/**
+ * First 16 hexadecimal digits of the SHA-256 of a configuration, which tie checkpoints to it. How long the run is and how its
+ * learning rate goes are left out, so that a finished run can be extended.
+ */
 export function configDigest(config: CommonTrainingConfig): string {
-  return createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 16);
+  const {
+    steps: _steps,
+    schedule: _schedule,
+    cycles: _cycles,
+    warmupSteps: _warmup,
+    checkpointEvery: _every,
+    ...rest
+  } = config;
+  return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
 }
 
 /** Settings of the training loop for a recipe's configuration and run folder. */
 export function trainingSettings(config: CommonTrainingConfig, directory: string): TrainingSettings {
-  const { steps, warmupSteps, schedule, learningRate } = config;
+  const { steps, warmupSteps, schedule, learningRate, cycles } = config;
   return {
     steps,
     learningRate: (step) =>
-      learningRateAt({ name: schedule, warmupSteps, totalSteps: steps }, learningRate, step),
+      learningRateAt(
+        { name: schedule, warmupSteps, totalSteps: steps, ...(cycles ? { cycles } : {}) },
+        learningRate,
+        step,
+      ),
     weightDecay: config.weightDecay,
     betas: config.betas,
     clipNorm: config.clipNorm,

@@ -1,0 +1,159 @@
+/** Configuration of a finetuning run: every field with its default, checked before anything starts. */
+
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { AttributeHead } from '../faces/index.ts';
+import type { LossWeights, TargetDistribution } from '../fairness/index.ts';
+import { targetFromShares, uniformTarget } from '../fairness/index.ts';
+import { gradientModes } from './gradient_coefficients.ts';
+
+const share = z.number().min(0).max(1);
+const sharesByClass: z.ZodType<{ [name: string]: number | object }> = z.lazy(() =>
+  z.record(z.string(), z.union([share, sharesByClass])),
+) as never;
+
+const ratios = z.strictObject({
+  /** lambda_2 / lambda_1: weight outside the face where target and original disagree. */
+  outside: share.default(0.2),
+  /** lambda_3 / lambda_2: further factor on the face. */
+  face: share.default(0.2),
+});
+
+/** Fields of a configuration file; sections follow METHOD. */
+export const finetuneConfigSchema = z.strictObject({
+  /** Model directory; the embedded model when left out. */
+  model: z.string().optional(),
+  /** Run folder. */
+  output: z.string(),
+  seed: z.int().min(0).max(1023).default(1),
+  train: z
+    .discriminatedUnion('part', [
+      z.strictObject({ part: z.literal('prompt'), tokens: z.int().min(1).max(70).default(5) }),
+      z.strictObject({
+        part: z.literal('text-encoder'),
+        rank: z.int().min(1).default(50),
+        alpha: z.number().positive().optional(),
+      }),
+    ])
+    .prefault({ part: 'text-encoder' }),
+  target: z.strictObject({
+    /** Attributes of the classifier, for example [gender] or [gender, race] for their intersections. */
+    attributes: z.array(z.string()).min(1),
+    /** `uniform`, or shares by class name, nested in the order of the attributes. */
+    shares: z.union([z.literal('uniform'), sharesByClass]).default('uniform'),
+  }),
+  prompts: z
+    .strictObject({
+      /** A prompt list by name, or the prompts themselves. */
+      train: z.union([z.string(), z.array(z.string()).min(1)]).default('occupations'),
+      negative: z.string().default(''),
+      imagesPerPrompt: z.int().min(1).default(24),
+    })
+    .prefault({}),
+  sampler: z
+    .strictObject({
+      /** Fewest and most steps; each iteration draws between them. */
+      steps: z.tuple([z.int().min(1), z.int().min(1)]).default([19, 23]),
+      guidanceScale: z.number().min(1).optional(),
+    })
+    .prefault({}),
+  gradient: z
+    .strictObject({
+      mode: z
+        .enum(gradientModes as readonly [string, ...string[]] as typeof gradientModes)
+        .default('adjusted'),
+      branches: z.enum(['both', 'conditional']).default('both'),
+      /** Timesteps an iteration takes its gradient from, drawn at random and rescaled; all when left out. */
+      timesteps: z.int().min(1).optional(),
+    })
+    .prefault({}),
+  loss: z
+    .strictObject({
+      /** C: least confidence of a target that counts. */
+      confidence: share.default(0.8),
+      imageWeight: z.number().min(0).default(8),
+      faceWeight: z.number().min(0).default(1),
+      ratios: z.record(z.string(), ratios).default({}),
+      noTarget: z.enum(['asDisagree', 'asAgree']).default('asDisagree'),
+      faceTarget: z.enum(['nearest', 'own']).default('nearest'),
+      targetSet: z.enum(['drawn', 'even']).default('drawn'),
+    })
+    .prefault({}),
+  optimizer: z
+    .strictObject({
+      iterations: z.int().min(1).default(10_000),
+      learningRate: z.number().positive().default(5e-5),
+      betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+      weightDecay: z.number().min(0).default(0.01),
+      clipNorm: z.number().positive().default(1),
+      averageDecay: z.number().min(0).lt(1).default(0.996),
+    })
+    .prefault({}),
+  validation: z
+    .strictObject({
+      every: z.int().min(0).default(200),
+      prompts: z.int().min(1).default(4),
+      imagesPerPrompt: z.int().min(1).default(16),
+      steps: z.int().min(1).default(25),
+    })
+    .prefault({}),
+  checkpointEvery: z.int().min(1).default(200),
+});
+
+/** A checked configuration. */
+export type FinetuneConfig = Readonly<z.output<typeof finetuneConfigSchema>>;
+
+/**
+ * Digest that ties checkpoints to a configuration; run folder, number of iterations, validation and checkpoint interval are
+ * left out, so that a run can be extended.
+ */
+export function finetuneDigest(config: FinetuneConfig): string {
+  const { output: _output, validation: _validation, checkpointEvery: _every, optimizer, ...rest } = config;
+  const { iterations: _iterations, ...optimization } = optimizer;
+  return createHash('sha256')
+    .update(JSON.stringify({ ...rest, optimization }))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+/**
+ * The target distribution that a configuration names, over attributes of the loss's classifier.
+ * @throws Error naming an attribute or class that the classifier does not know, or shares that do not add up to 1
+ */
+export function configuredTarget(
+  config: FinetuneConfig,
+  known: readonly AttributeHead[],
+): TargetDistribution {
+  const attributes = config.target.attributes.map((name) => {
+    const attribute = known.find((candidate) => candidate.name === name);
+    if (attribute === undefined) {
+      const names = known.map((candidate) => candidate.name).join(', ');
+      throw new Error(
+        `target.attributes: expected attributes of the classifier (${names}), received ${name}`,
+      );
+    }
+    return attribute;
+  });
+  const { shares } = config.target;
+  if (shares === 'uniform') return uniformTarget(attributes);
+  return targetFromShares(attributes, shares as Parameters<typeof targetFromShares>[1]);
+}
+
+/** The constants of the losses that a configuration names; attributes without own ratios have the defaults. */
+export function configuredWeights(config: FinetuneConfig): LossWeights {
+  const { loss, target, seed } = config;
+  const pairs = target.attributes.map((name) => {
+    const { outside, face } = ratios.parse(loss.ratios[name] ?? {});
+    return [name, { ratio2: outside, ratio3: face }] as const;
+  });
+  return {
+    threshold: loss.confidence,
+    lambda1: loss.imageWeight,
+    lambdaFace: loss.faceWeight,
+    ratios: Object.fromEntries(pairs),
+    noTarget: loss.noTarget,
+    faceTarget: loss.faceTarget,
+    targetSet: loss.targetSet,
+    seed,
+  };
+}
