@@ -19,6 +19,8 @@ export interface SampleRequest {
   readonly unconditional: Float32Array;
   /** Seed of each image; its noise depends on nothing else. */
   readonly seeds: readonly number[];
+  /** Standard normal noise to start from [count, channels, h, w], in place of the seeds' own (diffusers' `latents`). */
+  readonly initialNoise?: Float32Array;
   readonly plan: SamplerPlan;
   readonly guidanceScale: number;
   readonly size: LatentSize;
@@ -164,7 +166,7 @@ export class TextToImagePipeline {
     const layout = adapterLayout(adapter);
     const executable = await this.#graph(
       `denoiser ${batchSize} ${size.height}x${size.width} ${guided} ${layoutKey(layout)}`,
-      () => ({ noise: guidedDenoiser(this.model, batchSize, size, layout, guided).value }),
+      () => ({ output: guidedDenoiser(this.model, batchSize, size, layout, guided).value }),
     );
     const fixed: Record<string, Float32Array> = {
       condition_in: takeBatch(request.condition, this.contextSize, count, start, batchSize),
@@ -182,15 +184,19 @@ export class TextToImagePipeline {
       }
       return noise;
     };
-    const history: (Float32Array | undefined)[] = [initialLatents(plan, noiseOf('latents', 0))];
+    const { initialNoise } = request;
+    const noise = initialNoise
+      ? takeBatch(initialNoise, elements, count, start, batchSize)
+      : noiseOf('latents', 0);
+    const history: (Float32Array | undefined)[] = [initialLatents(plan, noise)];
     const outputs: (Float32Array | undefined)[] = [];
     for (const [index, step] of plan.steps.entries()) {
       request.signal?.throwIfAborted();
       const entering = denoiserInput(plan, index, history[index]!);
       keep(index, entering);
       const timestep = Float32Array.of(step.timestep);
-      const { noise } = await executable.run({ latents: entering, timestep, ...fixed });
-      outputs[index] = noise as Float32Array;
+      const { output } = await executable.run({ latents: entering, timestep, ...fixed });
+      outputs[index] = output as Float32Array;
       const injected = step.noise === 0 ? undefined : noiseOf('step noise', index);
       history[index + 1] = stepLatents(plan, index, history, outputs, injected);
       for (let old = 0; old < oldestNeeded(plan, index + 1); old++) {

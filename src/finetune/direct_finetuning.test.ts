@@ -1,0 +1,193 @@
+/** Adjusted direct finetuning against the gradients of the reference implementation (fixture `adjusted-dft`). */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFixtureJson, readFixtureTensors } from '../../test/read_fixture.ts';
+import { adapterLayout, NO_ADAPTER } from '../diffusion/adapter.ts';
+import { guidedDenoiser } from '../diffusion/graphs.ts';
+import type { TextToImageModel } from '../diffusion/model.ts';
+import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { createPlan } from '../diffusion/schedulers/create_plan.ts';
+import { parseSchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
+import type { Value } from '../graph/index.ts';
+import { gradient, input, mul, Runtime } from '../graph/index.ts';
+import {
+  fileParameters,
+  parametersFrom,
+  parseClipTextConfig,
+  parseUNetConfig,
+  parseVaeConfig,
+} from '../models/index.ts';
+import { openModelWeights } from '../weights/weight_files.ts';
+import { DirectFinetuning } from './direct_finetuning.ts';
+import type { GradientMode } from './gradient_coefficients.ts';
+import { chooseTimesteps } from './timestep_choice.ts';
+
+const folder = (name: string) => new URL(`../../test/fixtures/${name}`, import.meta.url).pathname;
+const tolerances = readFixtureJson('tolerances.json');
+const GUIDANCE = 7.5;
+const TRAINED = [
+  'down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight',
+  'down_blocks.0.resnets.0.conv1.weight',
+];
+const MODES: Readonly<Record<string, GradientMode>> = {
+  adjusted_reference: 'reference',
+  adjusted_literal: 'literal',
+  detach: 'uncoupled',
+};
+
+/** The fixture's U-Net and VAE behind a text encoder of which only the sizes count. */
+function fixtureModel(final: 'zero' | 't0'): TextToImageModel {
+  const scheduler = {
+    ...parseSchedulerConfig(readFixtureJson('adjusted-dft/scheduler_config.json')),
+    final,
+  };
+  const vaeConfig = parseVaeConfig({ ...readFixtureJson('vae/sd1-l1/config.json'), scaling_factor: 0.18215 });
+  return {
+    path: folder('.'),
+    tokenizer: undefined as never,
+    textEncoder: {
+      config: {
+        ...parseClipTextConfig(readFixtureJson('clip-text/quick_gelu/config.json')),
+        max_position_embeddings: 7,
+      },
+      parameters: undefined as never,
+    },
+    unet: {
+      config: parseUNetConfig(readFixtureJson('unet/sd1-l1/config.json')),
+      parameters: fileParameters(openModelWeights(folder('unet/sd1-l1'))),
+    },
+    vae: { config: vaeConfig, parameters: fileParameters(openModelWeights(folder('vae/sd1-l1'))) },
+    scheduler,
+    downscale: 2,
+    defaultSide: 16,
+    defaultGuidanceScale: GUIDANCE,
+  };
+}
+
+function worstRatio(got: ArrayLike<number>, expected: ArrayLike<number>, tolerance: number): number {
+  expect(got.length).toBe(expected.length);
+  let worst = 0;
+  for (let i = 0; i < got.length; i++) worst = Math.max(worst, Math.abs(got[i]! - expected[i]!));
+  return worst / tolerance;
+}
+
+describe.each([
+  { file: 'v0.40.0-S5', final: 'zero', steps: 5 },
+  { file: 'v0.40.0-S16', final: 'zero', steps: 16 },
+  { file: 'v0.19.3-S5', final: 't0', steps: 5 },
+  { file: 'v0.19.3-S16', final: 't0', steps: 16 },
+] as const)('adjusted direct finetuning, $file', ({ file, final, steps }) => {
+  const runtime = new Runtime();
+  const fixture = readFixtureTensors(`adjusted-dft/${file}.safetensors`);
+  const allowed = tolerances[`adjusted-dft/${file}.safetensors`];
+  const data = (name: string) => fixture[name]!.data as Float32Array;
+  const model = fixtureModel(final);
+  const plan = createPlan({ scheduler: model.scheduler, steps });
+  const pipeline = new TextToImagePipeline(runtime, model, { denoiser: 1, decoder: 1 });
+  const size = pipeline.latentSize();
+  let sampled: Awaited<ReturnType<TextToImagePipeline['sample']>>;
+
+  beforeAll(async () => {
+    sampled = await pipeline.sample({
+      condition: data('cond'),
+      unconditional: data('uncond'),
+      seeds: [0],
+      initialNoise: data('z_T'),
+      plan,
+      guidanceScale: GUIDANCE,
+      size,
+      keepTrajectory: true,
+    });
+  });
+  afterAll(() => runtime.close());
+
+  it('samples the same latents', () => {
+    expect(plan.steps.map(({ timestep }) => timestep)).toEqual([...fixture.timesteps!.data]);
+    expect(worstRatio(sampled.latents, data('forward.z0'), allowed['forward.z0'].atol)).toBeLessThanOrEqual(
+      1,
+    );
+  });
+
+  it.each(Object.keys(MODES))('%s: gradients of both conditions and of U-Net weights', async (name) => {
+    const differentiate = new DirectFinetuning(pipeline);
+    const timesteps = chooseTimesteps(plan, MODES[name]!, undefined, { seed: 0, iteration: 0 });
+    const result = await differentiate.backward({
+      ...sampled,
+      size,
+      plan,
+      guidanceScale: GUIDANCE,
+      condition: data('cond'),
+      unconditional: data('uncond'),
+      imageGradient: data('R'),
+      adapter: NO_ADAPTER,
+      timesteps,
+      branches: 'both',
+    });
+    const expected = (part: string) => `${name}.clamp/grad.${part}`;
+    const check = (part: string, got: Float32Array) => {
+      const key = expected(part);
+      expect(worstRatio(got, data(key), allowed[key].atol), key).toBeLessThanOrEqual(1);
+    };
+    check('cond', result.condition);
+    check('uncond', result.unconditional);
+
+    const inputs = new Map<string, Value>();
+    const base = model.unet.parameters;
+    const parameters = parametersFrom((parameter, shape) => {
+      if (!TRAINED.includes(parameter)) return base.tensor(parameter, shape);
+      const value = inputs.get(parameter) ?? input(parameter, shape);
+      inputs.set(parameter, value);
+      return value;
+    }, base.has);
+    const trained = { ...model, unet: { ...model.unet, parameters } };
+    const denoiser = guidedDenoiser(trained, 1, size, adapterLayout(NO_ADAPTER), true);
+    const cotangent = mul(input('cotangent', denoiser.value.shape), input('factor', [1]));
+    const products = gradient(
+      [denoiser.value],
+      [cotangent],
+      TRAINED.map((parameter) => inputs.get(parameter)!),
+    );
+    const executable = await runtime.compile(
+      Object.fromEntries(TRAINED.map((parameter, i) => [`grad ${parameter}`, products[i]!])),
+    );
+    const weights = readFixtureTensors('unet/sd1-l1/diffusion_pytorch_model.safetensors');
+    const sums = TRAINED.map((parameter) => new Float32Array(weights[parameter]!.data.length));
+    for (const { index, factor } of timesteps) {
+      const outputs = await executable.run({
+        latents: sampled.trajectory[index]!,
+        timestep: Float32Array.of(plan.steps[index]!.timestep),
+        condition_in: data('cond'),
+        unconditional_in: data('uncond'),
+        guidance: Float32Array.of(GUIDANCE),
+        cotangent: result.latentGradient,
+        factor: Float32Array.of(factor),
+        ...Object.fromEntries(
+          TRAINED.map((parameter) => [parameter, weights[parameter]!.data as Float32Array]),
+        ),
+      });
+      TRAINED.forEach((parameter, i) => {
+        outputs[`grad ${parameter}`]!.forEach((value, k) => {
+          sums[i]![k]! += Number(value);
+        });
+      });
+    }
+    TRAINED.forEach((parameter, i) => {
+      check(`unet.${parameter}`, sums[i]!);
+    });
+    await differentiate.release();
+  });
+
+  it('subsets of timesteps average to the full gradient', () => {
+    const full = chooseTimesteps(plan, 'adjusted', undefined, { seed: 0, iteration: 0 });
+    const sums = new Float64Array(steps);
+    const draws = 4000;
+    for (let iteration = 0; iteration < draws; iteration++) {
+      for (const { index, factor } of chooseTimesteps(plan, 'adjusted', 2, { seed: 3, iteration })) {
+        sums[index]! += factor / draws;
+      }
+    }
+    // Each index is chosen with probability 2/steps: standard error sqrt((steps/2 - 1)/draws) relative to its factor.
+    const bound = 5 * Math.sqrt((steps / 2 - 1) / draws);
+    for (const { index, factor } of full) expect(Math.abs(sums[index]! / factor - 1)).toBeLessThan(bound);
+  });
+});
