@@ -1,0 +1,69 @@
+/** Opening all judges of a model directory by the folder names that ship with Portraits. */
+
+import { existsSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { loadAttributeModel } from '../faces/attributes.ts';
+import { openFaceBank } from '../faces/bank.ts';
+import type { DetectionOptions } from '../faces/detection.ts';
+import { loadFaceDetector } from '../faces/detection.ts';
+import { loadFaceEmbedder } from '../faces/embedding.ts';
+import type { Runtime } from '../graph/index.ts';
+import { loadClipImageEncoder, loadDinoImageEncoder } from './image_encoder.ts';
+import type { LossModels } from './image_loss.ts';
+
+/** Folders of the judges; relative ones lie in the model directory. Null leaves a judge out. */
+export interface JudgeFolders {
+  readonly detector?: string;
+  readonly classifier?: string;
+  readonly embedder?: string | null;
+  /** A safetensors file. */
+  readonly bank?: string | null;
+  readonly clip?: string | null;
+  readonly dino?: string | null;
+}
+
+const FOLDERS = Object.freeze({
+  detector: 'face_detector',
+  classifier: 'classifier',
+  embedder: 'face_embedder',
+  bank: 'face_bank.safetensors',
+  clip: 'clip',
+  dino: 'dino',
+});
+
+/**
+ * Opens detector, classifier, face embedder with its bank, CLIP and DINOv2.
+ * @param directory model directory
+ * @param folders other folders than `face_detector`, `classifier`, `face_embedder`, `clip`, `dino` and the file
+ * `face_bank.safetensors`
+ * @throws Error naming the first folder or file that is missing or wrong
+ */
+export function loadJudges(
+  runtime: Runtime,
+  directory: string,
+  folders: JudgeFolders = {},
+  detection: DetectionOptions = {},
+): LossModels {
+  const names = { ...FOLDERS, ...folders };
+  const at = (name: string) => {
+    const path = isAbsolute(name) ? name : join(directory, name);
+    if (!existsSync(path)) throw new Error(`judges: expected ${path}, but there is no such file or folder`);
+    return path;
+  };
+  const { embedder, bank, clip, dino } = names;
+  return Object.freeze({
+    detector: loadFaceDetector(runtime, at(names.detector), detection),
+    classifier: loadAttributeModel(at(names.classifier)),
+    face:
+      embedder === null
+        ? null
+        : Object.freeze({
+            embedder: loadFaceEmbedder(at(embedder)),
+            bank: bank === null ? null : openFaceBank(at(bank)),
+          }),
+    encoders: Object.freeze([
+      ...(clip === null ? [] : [loadClipImageEncoder(at(clip))]),
+      ...(dino === null ? [] : [loadDinoImageEncoder(at(dino))]),
+    ]),
+  });
+}
