@@ -15,16 +15,13 @@ import { initializeParameters } from '../../training/initialization.ts';
 import type { PreparedTraining } from '../../training/recipe.ts';
 import { classificationLoss, classificationTargets } from '../../training/recipes/classification.ts';
 import type { Dataset } from '../dataset.ts';
-import { AGES, GENDERS, GROUP_COUNT, RACES } from '../scene.ts';
+import { GROUP_COUNT } from '../scene.ts';
 import { augmentationSchema } from './augmentation_fields.ts';
 import { writeComponent } from './export.ts';
 import type { SingleFace } from './faces.ts';
-import { facesByGroup, faceView, singleFaces } from './faces.ts';
+import { ATTRIBUTE_CLASSES, faceLabels, facesByGroup, faceView, singleFaces } from './faces.ts';
 import { writePreprocessor } from './preprocessor.ts';
 import { takeTurns } from './turns.ts';
-
-/** Class names by attribute, in class-index order. */
-export const ATTRIBUTE_CLASSES = Object.freeze({ gender: GENDERS, race: RACES, age: AGES });
 
 /** Recipe fields for the faults that crops may have. */
 export const degradationSchema = z.strictObject({
@@ -67,15 +64,6 @@ export function faceCrops(
     degradeImage(batch, position, side, degradation, random);
   });
   return batch;
-}
-
-/** Class indices of faces by attribute. */
-export function faceLabels(faces: readonly Pick<SingleFace, 'face'>[]): Record<string, number[]> {
-  return {
-    gender: faces.map(({ face }) => GENDERS.indexOf(face.attributes.gender)),
-    race: faces.map(({ face }) => RACES.indexOf(face.attributes.race)),
-    age: faces.map(({ face }) => AGES.indexOf(face.attributes.age)),
-  };
 }
 
 /**

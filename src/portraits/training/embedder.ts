@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { View } from '../../data/augmentation.ts';
 import { randomColor, randomView, writeView } from '../../data/augmentation.ts';
 import { degradeImage } from '../../data/degradation.ts';
-import type { RgbImage } from '../../data/image.ts';
+import type { RgbImage } from '../../diffusion/image.ts';
 import type { Generator } from '../../diffusion/noise.ts';
 import { createGenerator } from '../../diffusion/noise.ts';
 import { alignmentOf } from '../../faces/alignment.ts';
@@ -74,16 +74,33 @@ export function samePersonElsewhere(scene: Scene, captions: CaptionOptions, seed
   }
 }
 
-/** Draws second pictures of the persons of a data set, each once. */
-export function secondPictures(data: Dataset): (index: number) => FacePicture {
-  const manifest = readJsonObject(path.join(data.directory, 'manifest.json'));
-  const [seed, captions] = [manifest.seed as number, manifest.captions as CaptionOptions];
+/** The sequence of captioned scenes that a data set shows. */
+export interface SceneSequence {
+  readonly seed: number;
+  readonly captions: CaptionOptions;
+}
+
+/** The sequence that a rendered folder was drawn from, as its manifest says. */
+export function sequenceOf(data: Dataset): SceneSequence {
+  const { seed, captions } = readJsonObject(path.join(data.directory, 'manifest.json'));
+  return { seed: seed as number, captions: captions as CaptionOptions };
+}
+
+/**
+ * Draws second pictures of the persons of single portraits, each once.
+ * @param size side of the pictures in pixels
+ * @returns a function of the scene's index in the sequence
+ */
+export function secondPictures(
+  { seed, captions }: SceneSequence,
+  size: number,
+): (index: number) => FacePicture {
   const drawn = new Map<number, FacePicture>();
   return (index) => {
     let picture = drawn.get(index);
     if (picture === undefined) {
       const { scene } = sampleCaptionedScene(seed, index, captions);
-      const { size, pixels, faces } = rasterizeScene(samePersonElsewhere(scene, captions, index), data.size);
+      const { pixels, faces } = rasterizeScene(samePersonElsewhere(scene, captions, index), size);
       picture = { image: { width: size, height: size, pixels }, face: faces[0]! };
       drawn.set(index, picture);
     }
@@ -147,7 +164,7 @@ export function prepareEmbedder(recipe: EmbedderRecipe, data: Dataset, output: s
   );
   const loss = matchingLoss(first!, second!, parameters.tensor(LOG_SCALE, [1]));
   const sample = personSampler(recipe, singleFaces(data));
-  const drawSecond = secondPictures(data);
+  const drawSecond = secondPictures(sequenceOf(data), data.size);
   const write = (batch: Float32Array, position: number, { image, face }: FacePicture, random: Generator) => {
     const view = randomView(alignedView(face, side, landmarkError, random), augmentation, random);
     writeView(batch, position, side, image, view, randomColor(augmentation, random));

@@ -8,8 +8,7 @@ import { createFaceEmbeddings, loadFaceEmbedder } from '../../faces/embedding.ts
 import { imageBatch } from '../../faces/image_batch.ts';
 import type { Runtime } from '../../graph/index.ts';
 import type { Dataset } from '../dataset.ts';
-import { ATTRIBUTE_CLASSES, faceLabels } from './classifier.ts';
-import { facesByGroup, singleFaces } from './faces.ts';
+import { ATTRIBUTE_CLASSES, faceLabels, facesByGroup, singleFaces } from './faces.ts';
 import { imageBatch as planes } from './vae.ts';
 
 /** File name of the bank in a model folder. */

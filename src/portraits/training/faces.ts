@@ -5,7 +5,10 @@ import type { Box } from '../../faces/box.ts';
 import { faceWindow } from '../../faces/crop.ts';
 import type { Dataset } from '../dataset.ts';
 import type { FaceTruth } from '../draw.ts';
-import { GROUP_COUNT, groupIndex } from '../scene.ts';
+import { AGES, GENDERS, GROUP_COUNT, groupIndex, RACES } from '../scene.ts';
+
+/** Class names by attribute, in class-index order. */
+export const ATTRIBUTE_CLASSES = Object.freeze({ gender: GENDERS, race: RACES, age: AGES });
 
 /** A face of a picture with one person. */
 export interface SingleFace {
@@ -35,4 +38,13 @@ export function facesByGroup(faces: readonly SingleFace[]): SingleFace[][] {
 export function faceView(box: Box): View {
   const { left, top, side } = faceWindow(box);
   return { x: left + side / 2, y: top + side / 2, size: side, angle: 0, mirrored: false };
+}
+
+/** Class indices of faces by attribute. */
+export function faceLabels(faces: readonly Pick<SingleFace, 'face'>[]): Record<string, number[]> {
+  return {
+    gender: faces.map(({ face }) => GENDERS.indexOf(face.attributes.gender)),
+    race: faces.map(({ face }) => RACES.indexOf(face.attributes.race)),
+    age: faces.map(({ face }) => AGES.indexOf(face.attributes.age)),
+  };
 }

@@ -1,0 +1,75 @@
+/** Measures the companion models of Portraits on scenes that they have not seen, and prints the figures as JSON. */
+
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { loadAttributeClassifier } from '../src/faces/attributes.ts';
+import { loadFaceDetector } from '../src/faces/detection.ts';
+import { createFaceEmbeddings, loadFaceEmbedder } from '../src/faces/embedding.ts';
+import { Runtime } from '../src/graph/index.ts';
+import { renderDataset } from '../src/portraits/dataset.ts';
+import { softFaults, throughAutoencoder } from '../src/portraits/measurements/changes.ts';
+import { measureClassifier } from '../src/portraits/measurements/classifier.ts';
+import { measureDetector } from '../src/portraits/measurements/detector.ts';
+import { measureDino } from '../src/portraits/measurements/dino.ts';
+import { measureEmbedder } from '../src/portraits/measurements/embedder.ts';
+import { sequenceOf } from '../src/portraits/training/embedder.ts';
+
+const NAMES = ['classifier', 'classifier_evaluation', 'face_detector', 'face_embedder', 'dino'] as const;
+const USAGE = `usage: tsx scripts/measure_portraits.ts [--seed N] [--scenes N] [--models FOLDER] ${NAMES.join('|')} ...`;
+
+/** Faults that classifiers are measured under: half the resolution, and noise. */
+const FAULTS = { resolution: 0.5, noise: 0.1 };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string', default: '9' },
+    scenes: { type: 'string', default: '2600' },
+    models: { type: 'string', default: fileURLToPath(new URL('../models/portraits', import.meta.url)) },
+  },
+});
+const unknown = positionals.filter((name) => !NAMES.some((known) => known === name));
+if (positionals.length === 0 || unknown.length > 0)
+  throw new Error(`${USAGE}\nreceived ${positionals.join(' ')}`);
+
+const data = await renderDataset({
+  seed: Number(values.seed),
+  count: Number(values.scenes),
+  captions: { guidanceCalibration: 0 },
+});
+const runtime = new Runtime();
+const folder = (name: string) => path.join(values.models, name);
+const measurements: Readonly<Record<string, () => Promise<unknown>>> = {
+  classifier: () => classifierFigures('classifier'),
+  classifier_evaluation: () => classifierFigures('classifier_evaluation'),
+  async face_detector() {
+    const options = { batchSize: 32 };
+    const once = loadFaceDetector(runtime, folder('face_detector'), { ...options, retryScales: [] });
+    const retried = loadFaceDetector(runtime, folder('face_detector'), options);
+    return { once: await measureDetector(once, data), retried: await measureDetector(retried, data) };
+  },
+  async face_embedder() {
+    const embeddings = createFaceEmbeddings(runtime, loadFaceEmbedder(folder('face_embedder')), 32);
+    return measureEmbedder(embeddings, data, sequenceOf(data), 1000);
+  },
+  dino: () => measureDino(runtime, values.models, data),
+};
+
+async function classifierFigures(name: string) {
+  const classifier = loadAttributeClassifier(runtime, folder(name), { batchSize: 32 });
+  return {
+    clean: await measureClassifier(classifier, data),
+    faulty: await measureClassifier(classifier, data, {
+      change: softFaults(data.size, FAULTS.resolution, FAULTS.noise),
+    }),
+    throughAutoencoder: await measureClassifier(classifier, data, {
+      change: await throughAutoencoder(runtime, values.models, data.size),
+    }),
+  };
+}
+
+for (const name of positionals) {
+  console.log(JSON.stringify({ model: name, ...((await measurements[name]!()) as object) }, null, 2));
+}
+await runtime.close();
