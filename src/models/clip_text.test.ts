@@ -17,7 +17,7 @@ const model = (folder: string) => ({
 });
 let runtime: Runtime;
 beforeAll(() => {
-  runtime = new Runtime();
+  runtime = new Runtime({ threads: 1 });
 });
 afterAll(() => runtime.close());
 

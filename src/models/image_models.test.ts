@@ -34,7 +34,7 @@ import { largestDifference } from './parity/comparison.ts';
 
 let runtime: Runtime;
 beforeAll(() => {
-  runtime = new Runtime();
+  runtime = new Runtime({ threads: 1 });
 });
 afterAll(() => runtime.close());
 

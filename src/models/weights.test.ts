@@ -26,7 +26,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'evenhand-weights-'));
 let runtime: Runtime;
 
 beforeAll(() => {
-  runtime = new Runtime();
+  runtime = new Runtime({ threads: 1 });
 });
 afterAll(async () => {
   await runtime.close();
