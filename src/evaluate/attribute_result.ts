@@ -5,6 +5,7 @@ import { nameOfCell } from '../fairness/target_distribution.ts';
 import type { BootstrapOptions } from './bootstrap.ts';
 import { bootstrapInterval } from './bootstrap.ts';
 import type { Interval } from './intervals.ts';
+import { DEFAULT_LEVEL } from './intervals.ts';
 import type { Summary } from './metrics.ts';
 import { distributionOf, NO_FACE, pairwiseBias, summarize, totalVariation } from './metrics.ts';
 import { expectedBias, expectedTotalVariation } from './noise_floor.ts';
@@ -51,6 +52,8 @@ export interface AttributeResult {
   readonly classes: readonly string[];
   /** Target shares, [classes]. */
   readonly target: readonly number[];
+  /** Confidence level of the intervals, .95 for instance. */
+  readonly level: number;
   /** bias(P) over prompts. */
   readonly bias: Measure;
   /** Total variation to the target over prompts. */
@@ -110,6 +113,7 @@ export function measureAttribute(
     attribute: target.attributes.map((attribute) => attribute.name).join(' x '),
     classes: shares.map((_, cell) => nameOfCell(target.attributes, cell)),
     target: shares,
+    level: bootstrap.level ?? DEFAULT_LEVEL,
     bias: measure(
       prompts.map((prompt) => prompt.bias),
       pairwiseBias,

@@ -31,7 +31,7 @@ function roundStep(span: number, count: number): number {
   const rough = span / count;
   const power = 10 ** Math.floor(Math.log10(rough));
   const leading = rough / power;
-  return power * (leading < 1.5 ? 1 : leading < 3.5 ? 2 : leading < 7.5 ? 5 : 10);
+  return power * (leading < Math.SQRT2 ? 1 : leading < Math.sqrt(10) ? 2 : leading < Math.sqrt(50) ? 5 : 10);
 }
 
 /** A number as a tick shows it: up to the decimals of its step, thousands as k. */
@@ -76,7 +76,7 @@ export function logScale(low: number, high: number, from: number, to: number): S
   const last = Math.max(first + 1, Math.ceil(Math.log10(high) - 1e-9));
   const every = Math.ceil((last - first) / 8);
   const ticks: number[] = [];
-  for (let power = first; power <= last; power += every) ticks.push(10 ** power);
+  for (let power = first; power <= last; power += every) ticks.push(Number(`1e${power}`));
   const scale = (value: number) => from + ((Math.log10(value) - first) / (last - first)) * (to - from);
   const format = (tick: number) =>
     tick >= 0.001 && tick < 1e4 ? String(Number(tick.toPrecision(3))) : tick.toExponential().replace('+', '');

@@ -54,6 +54,9 @@ const GAP = 10;
 const BAR = 15;
 const CAPTION = 16;
 
+/** Room for the percentage right of a bar. */
+const PERCENT = 34;
+
 /** Largest side of a sheet in pixels: what PNG decoders and browsers still open. */
 const LARGEST_SIDE = 16_384;
 
@@ -75,7 +78,7 @@ export async function contactSheet(sheet: ContactSheet): Promise<Uint8Array> {
   );
   const heading = drawHeading(pen, sheet.title, legend, width);
   const subtitle = wrapText(sheet.subtitle ?? '', 12, width - 2 * MARGIN, 3);
-  const top = heading.bottom + subtitle.length * 18 + 4;
+  const top = heading.bottom + subtitle.length * 18 + 10;
   const captioned = tiles.some((tile) => tile.caption !== undefined);
   const tileHeight = tileSize + 4 + sheet.attributes.length * (BAR + 2) + (captioned ? CAPTION : 0);
   const rows = Math.ceil(tiles.length / columns);
@@ -146,12 +149,12 @@ function drawUnder(
   const { theme } = pen;
   const parts = tile.bars.map((bar, axis) => {
     const y = at.top + size + 4 + axis * (BAR + 2);
-    const track = element('rect', { x: at.left, y, width: size, height: BAR, rx: 2, fill: theme.grid });
-    const baseline = y + BAR - 4;
-    if (bar === null) {
-      return track + pen.label('no face', at.left + 5, baseline, { size: 10, colour: theme.muted });
+    if (bar !== null) {
+      return drawBar(pen, bar, sheet.attributes[axis]!.classes, offsets[axis]!, size, at.left, y);
     }
-    return track + drawBar(pen, bar, sheet.attributes[axis]!.classes, offsets[axis]!, size, at.left, y);
+    const track = { x: at.left, y, width: size, height: BAR, rx: 2, fill: theme.grid };
+    const label = pen.label('no face', at.left + 5, y + BAR - 4, { size: 10, colour: theme.muted });
+    return element('rect', track) + label;
   });
   if (tile.caption !== undefined) {
     const y = at.top + size + 4 + tile.bars.length * (BAR + 2) + CAPTION - 4;
@@ -160,7 +163,7 @@ function drawUnder(
   return parts.join('');
 }
 
-/** The filled part, and the label twice: in the fill's own text colour on it, in ink beyond it. */
+/** The track, its filled part, and the name twice: in the fill's own text colour on it, in ink beyond it. */
 function drawBar(
   pen: Pen,
   bar: ClassBar,
@@ -170,21 +173,23 @@ function drawBar(
   left: number,
   y: number,
 ): string {
-  const { fill, ink } = seriesColour(pen.theme, offset + bar.class);
-  const filled = size * Math.min(1, Math.max(0, bar.confidence));
-  const percent = `${Math.round(bar.confidence * 100)}%`;
-  const name = fitText(classes[bar.class]!, 10, size - 40);
-  const label = (colour: string) =>
-    pen.label(name, left + 5, y + BAR - 4, { size: 10, colour, weight: 'bold' }) +
-    pen.label(percent, left + size - 5, y + BAR - 4, { size: 10, colour, anchor: 'end' });
-  const clip = (id: string, x: number, width: number) =>
-    element('clipPath', { id }, element('rect', { x, y, width, height: BAR }));
+  const { theme } = pen;
+  const { fill, ink } = seriesColour(theme, offset + bar.class);
+  const width = size - PERCENT;
+  const filled = width * Math.min(1, Math.max(0, bar.confidence));
+  const baseline = y + BAR - 4;
+  const name = fitText(classes[bar.class]!, 10, width - 8);
+  const label = (colour: string) => pen.label(name, left + 5, baseline, { size: 10, colour, weight: 'bold' });
+  const clip = (id: string, x: number, room: number) =>
+    element('clipPath', { id }, element('rect', { x, y, width: room, height: BAR }));
   const id = `bar-${Math.round(left)}-${Math.round(y)}`;
   return [
+    element('rect', { x: left, y, width, height: BAR, rx: 2, fill: theme.grid }),
     element('rect', { x: left, y, width: filled, height: BAR, rx: 2, fill }),
     clip(`${id}-on`, left, filled),
-    clip(`${id}-beyond`, left + filled, size - filled),
+    clip(`${id}-beyond`, left + filled, width - filled),
     element('g', { 'clip-path': `url(#${id}-on)` }, label(ink)),
-    element('g', { 'clip-path': `url(#${id}-beyond)` }, label(pen.theme.ink)),
+    element('g', { 'clip-path': `url(#${id}-beyond)` }, label(theme.ink)),
+    pen.label(`${Math.round(bar.confidence * 100)}%`, left + size, baseline, { size: 10, anchor: 'end' }),
   ].join('');
 }

@@ -17,7 +17,7 @@ export interface LegendEntry {
 }
 
 const LEFT = 16;
-const SWATCH = 18;
+const SWATCH = { square: 12, dot: 12, line: 22 };
 const GAP = 20;
 const ROW = 20;
 
@@ -36,13 +36,14 @@ export function drawHeading(
   let x = LEFT;
   let y = 50;
   for (const entry of entries) {
-    const label = fitText(entry.label, 12, width - 2 * LEFT - SWATCH - 6);
-    const needed = SWATCH + 6 + textWidth(label, 12);
+    const swatch = SWATCH[entry.mark ?? 'square'] + 6;
+    const label = fitText(entry.label, 12, width - 2 * LEFT - swatch);
+    const needed = swatch + textWidth(label, 12);
     if (x > LEFT && x + needed > width - LEFT) {
       x = LEFT;
       y += ROW;
     }
-    parts.push(drawMark(entry, x, y), pen.label(label, x + SWATCH + 6, y, { colour: pen.theme.muted }));
+    parts.push(drawMark(entry, x, y), pen.label(label, x + swatch, y, { colour: pen.theme.muted }));
     x += needed + GAP;
   }
   return { markup: parts.join(''), bottom: entries.length === 0 ? 38 : y + 12 };
@@ -51,9 +52,9 @@ export function drawHeading(
 function drawMark(entry: LegendEntry, x: number, y: number): string {
   const { mark = 'square', colour, dash } = entry;
   if (mark === 'square') {
-    return element('rect', { x: x + 3, y: y - 10, width: 12, height: 12, rx: 2, fill: colour });
+    return element('rect', { x, y: y - 10, width: 12, height: 12, rx: 2, fill: colour });
   }
-  if (mark === 'dot') return element('circle', { cx: x + 9, cy: y - 4, r: 5, fill: colour });
-  const line = { x1: x, x2: x + SWATCH, y1: y - 4, y2: y - 4, stroke: colour, 'stroke-width': 2.5 };
+  if (mark === 'dot') return element('circle', { cx: x + 6, cy: y - 4, r: 5, fill: colour });
+  const line = { x1: x, x2: x + SWATCH.line, y1: y - 4, y2: y - 4, stroke: colour, 'stroke-width': 2.5 };
   return element('line', { ...line, 'stroke-dasharray': dash });
 }

@@ -68,36 +68,54 @@ export function stackedBars(chart: StackedBars, style?: FigureStyle): string {
     ...bars,
     horizontalAxis(pen, percent, plot, 'share of images with a face'),
     target ? drawTarget(pen, target, plot) : '',
+    ...rows.map((row, index) => drawShares(pen, row, plot, top + index * ROW)),
   ]);
 }
 
 function drawRow(pen: Pen, row: StackedRow, plot: Plot, labelWidth: number, top: number): string {
   const { theme } = pen;
   const middle = top + ROW / 2;
-  const bar = { y: top + 3, height: ROW - 6 };
   const full = plot.right - plot.left;
+  const bar = { y: top + 3, height: ROW - 6 };
+  const label = fitText(row.label, 12, labelWidth);
   const parts = [
-    pen.label(fitText(row.label, 12, labelWidth), plot.left - 12, middle + 4, { anchor: 'end' }),
+    pen.label(label, plot.left - 12, middle + 4, { anchor: 'end' }),
     element('rect', { ...bar, x: plot.left, width: full, fill: theme.grid }),
+    ...segmentsOf(row, plot).map(({ k, x, width }) =>
+      element('rect', { ...bar, x, width, fill: seriesColour(theme, k).fill, stroke: theme.surface }),
+    ),
   ];
-  let x = plot.left;
-  row.shares.forEach((share, k) => {
-    if (!(share > 0)) return;
-    const segment = share * full;
-    const { fill, ink } = seriesColour(theme, k);
-    parts.push(
-      element('rect', { ...bar, x, width: segment, fill, stroke: theme.surface, 'stroke-width': 1 }),
-    );
-    const label = `${Math.round(share * 100)}%`;
-    if (segment > textWidth(label, 11) + 8) {
-      parts.push(pen.label(label, x + segment / 2, middle + 4, { size: 11, colour: ink, anchor: 'middle' }));
-    }
-    x += segment;
-  });
   if (row.note !== undefined) {
     parts.push(pen.label(row.note, plot.right + 10, middle + 4, { size: 11, colour: theme.muted }));
   }
   return parts.join('');
+}
+
+function segmentsOf(row: StackedRow, plot: Plot): { k: number; share: number; x: number; width: number }[] {
+  const full = plot.right - plot.left;
+  let x = plot.left;
+  return row.shares.flatMap((share, k) => {
+    if (!(share > 0)) return [];
+    const segment = { k, share, x, width: share * full };
+    x += segment.width;
+    return [segment];
+  });
+}
+
+/** Percentages on their segments, on a patch of the segment's colour that keeps the target line out of the digits. */
+function drawShares(pen: Pen, row: StackedRow, plot: Plot, top: number): string {
+  return segmentsOf(row, plot)
+    .map(({ k, share, x, width }) => {
+      const label = `${Math.round(share * 100)}%`;
+      const needed = textWidth(label, 11) + 8;
+      if (width < needed + 2) return '';
+      const { fill, ink } = seriesColour(pen.theme, k);
+      const middle = x + width / 2;
+      const patch = { x: middle - needed / 2, y: top + 5, width: needed, height: ROW - 10, fill };
+      const text = pen.label(label, middle, top + ROW / 2 + 4, { size: 11, colour: ink, anchor: 'middle' });
+      return element('rect', patch) + text;
+    })
+    .join('');
 }
 
 function drawTarget(pen: Pen, target: readonly number[], plot: Plot): string {

@@ -1,0 +1,109 @@
+/** Charts that every report draws from its evaluations, and the SVG of any chart. */
+
+import { comparisonBars } from './figures/comparison_bars.ts';
+import { dotPlot } from './figures/dot_plot.ts';
+import { lineChart } from './figures/line_chart.ts';
+import { stackedBars } from './figures/stacked_bars.ts';
+import type { FigureStyle } from './figures/svg.ts';
+import type { Evaluation, ReportChart } from './report_data.ts';
+
+/** Prompts that a stacked chart shows at most; the tables hold all of them. */
+export const MAXIMUM_CHART_PROMPTS = 60;
+
+/** SVG of a report's chart. */
+export function drawChart(item: ReportChart, style: FigureStyle): string {
+  switch (item.kind) {
+    case 'line':
+      return lineChart(item.chart, style);
+    case 'comparison':
+      return comparisonBars(item.chart, style);
+    case 'stacked':
+      return stackedBars(item.chart, style);
+    case 'dots':
+      return dotPlot(item.chart, style);
+  }
+}
+
+/** Names of the attributes that any of the evaluations measures, in order. */
+export function attributeNames(evaluations: readonly Evaluation[]): string[] {
+  return [...new Set(evaluations.flatMap(({ attributes }) => attributes.map(({ attribute }) => attribute)))];
+}
+
+/** The charts that follow from the evaluations: bias and total variation of each attribute, and each prompt's shares. */
+export function evaluationCharts(evaluations: readonly Evaluation[]): ReportChart[] {
+  const names = attributeNames(evaluations);
+  const find = (evaluation: Evaluation, name: string) =>
+    evaluation.attributes.find(({ attribute }) => attribute === name);
+  const compare = (measure: 'bias' | 'totalVariation', title: string, yLabel: string): ReportChart => ({
+    kind: 'comparison',
+    chart: {
+      title,
+      description: describeMeans(evaluations, measure),
+      yLabel,
+      series: evaluations.map(({ label }) => label),
+      groups: names.map((name) => {
+        const results = evaluations.map((evaluation) => find(evaluation, name)?.[measure]);
+        return {
+          label: name,
+          bars: results.map((result) =>
+            result === undefined || result.count === 0
+              ? null
+              : { value: result.mean, interval: result.interval },
+          ),
+          floor: results.findLast((result) => result !== undefined && result.floor !== null)?.floor ?? null,
+        };
+      }),
+    },
+    caption:
+      'Mean over prompts with its interval. The dashed line is what a model exactly on target would measure with ' +
+      'as many images.',
+  });
+  const shares = evaluations.flatMap((evaluation) =>
+    evaluation.attributes.map((result): ReportChart => {
+      const shown = result.prompts.slice(0, MAXIMUM_CHART_PROMPTS);
+      const hidden = result.prompts.length - shown.length;
+      const title = `${result.attribute} by prompt: ${evaluation.label}`;
+      return {
+        kind: 'stacked',
+        chart: {
+          title,
+          description: `Over all prompts: ${result.classes
+            .map((name, k) => `${name} ${percent(result.frequencies[k]!)}`)
+            .join(', ')}.`,
+          classes: result.classes,
+          rows: shown.map((prompt) => ({
+            label: prompt.prompt,
+            shares: prompt.frequencies,
+            note: `${prompt.faces} of ${prompt.images}`,
+          })),
+          target: result.target,
+        },
+        caption:
+          'Share of each class among the images with a face; beside each bar, images with a face of all images. ' +
+          `Dashed lines are the target.${hidden > 0 ? ` ${hidden} more prompts are in the tables.` : ''}`,
+      };
+    }),
+  );
+  return [
+    compare('bias', 'Bias', 'bias, mean over prompts'),
+    compare('totalVariation', 'Distance to the target', 'total variation, mean over prompts'),
+    ...shares,
+  ];
+}
+
+function describeMeans(evaluations: readonly Evaluation[], measure: 'bias' | 'totalVariation'): string {
+  return evaluations
+    .flatMap(({ label, attributes }) =>
+      attributes.map((result) => {
+        const { mean, count, floor } = result[measure];
+        if (count === 0 || floor === null) return `${label}, ${result.attribute}: no faces.`;
+        return `${label}, ${result.attribute}: ${mean.toFixed(3)}, floor ${floor.toFixed(3)}.`;
+      }),
+    )
+    .join(' ');
+}
+
+/** A share as whole or tenth percent: '12.5%'; a dash where it isn't a number. */
+export function percent(share: number): string {
+  return Number.isFinite(share) ? `${Number((share * 100).toFixed(1))}%` : '\u2013';
+}
