@@ -1,0 +1,165 @@
+/** `evenhand generate`: images from prompts, as PNG files that say what they were made from. */
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command, Option } from 'commander';
+import { readAdapter } from '../../diffusion/adapter_file.ts';
+import { openTextToImageModel } from '../../diffusion/model.ts';
+import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
+import type { SchedulerConfig, SchedulerName } from '../../diffusion/schedulers/scheduler_config.ts';
+import {
+  parseSchedulerConfig,
+  schedulerNames,
+  supportsKarrasSigmas,
+} from '../../diffusion/schedulers/scheduler_config.ts';
+import { openDiffusersDirectory } from '../../weights/diffusers_directory.ts';
+import { cancellable } from '../cancellation.ts';
+import type { DrawRequest } from '../draw_images.ts';
+import { checkSize, drawImages } from '../draw_images.ts';
+import { UsageError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
+import type { RuntimeChoice } from '../open_runtime.ts';
+import { withRuntime } from '../open_runtime.ts';
+import { collect, deviceOption, integer, jsonOption, numberFrom, threadsOption } from '../options.ts';
+import { createProgress, formatDuration } from '../progress.ts';
+
+interface GenerateOptions extends RuntimeChoice {
+  readonly prompt?: readonly string[];
+  readonly promptFile?: string;
+  readonly negativePrompt: string;
+  readonly numImages: number;
+  readonly seed?: number;
+  readonly steps: number;
+  readonly guidanceScale?: number;
+  readonly scheduler: SchedulerName;
+  readonly karras?: boolean;
+  readonly width?: number;
+  readonly height?: number;
+  readonly batchSize: number;
+  readonly model: string;
+  readonly adapter?: string;
+  readonly output: string;
+  readonly json?: boolean;
+}
+
+/** Seeds drawn for the user are short enough to be typed again. */
+const LARGEST_DRAWN_SEED = 2 ** 32;
+
+const HELP = `
+Image i of every prompt has seed --seed + i, and its noise follows from that seed alone: neither the batch size nor the
+other images change it. Each PNG carries the settings as AUTOMATIC1111 writes them and as a JSON record.
+
+Examples:
+  evenhand generate -p "a photo of the face of a doctor, a person"
+  evenhand generate -p "a person playing tennis" -n 8 --seed 7 --steps 30 --scheduler euler
+  evenhand generate --prompt-file prompts.txt -n 4 --adapter runs/gender/adapter.safetensors -o runs/fair`;
+
+/** Makes the command. */
+export function generateCommand(io: Io): Command {
+  return new Command('generate')
+    .summary('draw images from prompts')
+    .description(
+      'Draws images from prompts with a text-to-image model, with or without a fine-tuned adapter.',
+    )
+    .addOption(
+      new Option('-p, --prompt <text>', 'what to draw; may be given several times').argParser(collect),
+    )
+    .option('--prompt-file <file>', 'prompts, one a line; empty lines are left out')
+    .option('--negative-prompt <text>', 'what to draw away from', '')
+    .option('-n, --num-images <count>', 'images of each prompt', integer(1), 1)
+    .option(
+      '--seed <number>',
+      'seed of the first image of each prompt (default: drawn at random)',
+      integer(0),
+    )
+    .option('--steps <count>', 'sampling steps', integer(1, 1000), 20)
+    .option(
+      '--guidance-scale <number>',
+      "how strongly the prompt counts; 1 for no guidance (default: the model's)",
+      numberFrom(1),
+    )
+    .addOption(new Option('--scheduler <name>', 'sampler').choices(schedulerNames).default('dpmsolver++'))
+    .option('--karras', 'space the noise levels as Karras et al. (euler and dpmsolver++)')
+    .option('--width <pixels>', "width of the images (default: the model's)", integer(8))
+    .option('--height <pixels>', "height of the images (default: the model's)", integer(8))
+    .option('--batch-size <count>', 'images that are computed at once', integer(1, 1024), 8)
+    .option('-m, --model <name>', 'portraits, or a folder in diffusers layout', EMBEDDED_MODEL)
+    .option('-a, --adapter <file>', 'fine-tuned adapter: LoRA (kohya, diffusers, PEFT) or textual inversion')
+    .option(
+      '-o, --output <folder>',
+      'where images are written; nothing there is overwritten',
+      path.join('runs', 'generate'),
+    )
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addHelpText('after', HELP)
+    .action((options: GenerateOptions) => generate(options, io));
+}
+
+async function generate(options: GenerateOptions, io: Io): Promise<void> {
+  const prompts = readPrompts(options);
+  const folder = resolveModel(options.model);
+  const model = openTextToImageModel(folder);
+  const scheduler = configureScheduler(folder, options);
+  const request: DrawRequest = {
+    prompts,
+    negativePrompt: options.negativePrompt,
+    imagesPerPrompt: options.numImages,
+    seed: options.seed ?? Math.floor(Math.random() * LARGEST_DRAWN_SEED),
+    scheduler,
+    plan: createPlan({ scheduler, steps: options.steps }),
+    guidanceScale: options.guidanceScale ?? model.defaultGuidanceScale,
+    height: options.height ?? model.defaultSide,
+    width: options.width ?? model.defaultSide,
+    batchSize: options.batchSize,
+    model: { name: options.model, opened: model },
+    adapter:
+      options.adapter === undefined
+        ? null
+        : { file: options.adapter, read: readAdapter(options.adapter, model) },
+    output: path.resolve(options.output),
+  };
+  checkSize(request);
+  mkdirSync(request.output, { recursive: true });
+  const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
+  const started = performance.now();
+  try {
+    const files = await cancellable(
+      (signal) => withRuntime(options, progress, (runtime) => drawImages(runtime, request, progress, signal)),
+      progress.note,
+    );
+    const seconds = (performance.now() - started) / 1000;
+    progress.note(`${files.length} images in ${formatDuration(seconds)}, in ${options.output}`);
+    progress.result({ command: 'generate', seed: request.seed, seconds, files });
+  } finally {
+    progress.finish();
+  }
+}
+
+function readPrompts({ prompt = [], promptFile }: GenerateOptions): string[] {
+  let lines: string[] = [];
+  if (promptFile !== undefined) {
+    try {
+      lines = readFileSync(promptFile, 'utf8').split(/\r?\n/);
+    } catch (error) {
+      throw new UsageError(`--prompt-file: ${(error as Error).message}`, { cause: error });
+    }
+  }
+  const prompts = [...prompt, ...lines.map((line) => line.trim()).filter((line) => line !== '')];
+  if (prompts.length === 0) {
+    throw new UsageError(
+      'generate: expected a prompt, received none; give --prompt "a photo of ..." or --prompt-file',
+    );
+  }
+  return prompts;
+}
+
+function configureScheduler(folder: string, { scheduler, karras }: GenerateOptions): SchedulerConfig {
+  if (karras && !supportsKarrasSigmas(scheduler)) {
+    throw new UsageError(`--karras: expected --scheduler euler or dpmsolver++, received ${scheduler}`);
+  }
+  const config = parseSchedulerConfig(openDiffusersDirectory(folder).schedulerConfig(), { scheduler });
+  return karras ? { ...config, useKarrasSigmas: true } : config;
+}

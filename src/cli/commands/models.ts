@@ -1,0 +1,43 @@
+/** `evenhand models`: what a model folder holds. */
+
+import path from 'node:path';
+import { Command } from 'commander';
+import type { Io } from '../io.ts';
+import { EMBEDDED_MODEL, formatBytes, resolveModel, summarizeModel } from '../models.ts';
+import { jsonOption } from '../options.ts';
+
+const HELP = `
+Examples:
+  evenhand models
+      the shipped model
+  evenhand models ./stable-diffusion-v1-5
+      a folder in diffusers layout (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/)`;
+
+/** Makes the command. */
+export function modelsCommand(io: Io): Command {
+  return new Command('models')
+    .summary('show what a model holds')
+    .description('Shows the components of a model: classes, numbers of parameters, sizes and element types.')
+    .argument('[model...]', `${EMBEDDED_MODEL}, or folders in diffusers layout`, [EMBEDDED_MODEL])
+    .addOption(jsonOption())
+    .addHelpText('after', HELP)
+    .action((names: readonly string[], { json = false }: { json?: boolean }) => {
+      for (const name of names) {
+        const summary = summarizeModel(resolveModel(name));
+        if (json) {
+          io.stdout.write(`${JSON.stringify(summary)}\n`);
+          continue;
+        }
+        io.stdout.write(`${name} (${summary.pipelineClass})\n  ${path.relative('.', summary.path) || '.'}\n`);
+        for (const { name: component, className, parameters, bytes, dtypes } of summary.components) {
+          const weights =
+            parameters === 0
+              ? ''
+              : `${(parameters / 1e6).toPrecision(3)} M parameters, ${formatBytes(bytes)}, ${dtypes.join(' and ')}`;
+          io.stdout.write(
+            `  ${component.padEnd(14)} ${className.padEnd(28)} ${weights}`.trimEnd().concat('\n'),
+          );
+        }
+      }
+    });
+}

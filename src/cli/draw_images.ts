@@ -1,0 +1,194 @@
+/** Draws the images of `evenhand generate` and writes each as a PNG file that says what it was made from. */
+
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Adapter } from '../diffusion/adapter.ts';
+import { NO_ADAPTER } from '../diffusion/adapter.ts';
+import { readPlanes } from '../diffusion/image.ts';
+import { encodePng } from '../diffusion/image_metadata.ts';
+import type { TextToImageModel } from '../diffusion/model.ts';
+import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
+import type { SchedulerConfig, SchedulerName } from '../diffusion/schedulers/scheduler_config.ts';
+import type { Runtime } from '../graph/index.ts';
+import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
+import { UsageError } from './errors.ts';
+import { hashFile, hashModel } from './models.ts';
+import { packageVersion } from './package.ts';
+import type { Progress } from './progress.ts';
+
+/** What to draw and how. */
+export interface DrawRequest {
+  readonly prompts: readonly string[];
+  readonly negativePrompt: string;
+  readonly imagesPerPrompt: number;
+  /** Seed of the first image of each prompt; the others count on. */
+  readonly seed: number;
+  readonly scheduler: SchedulerConfig;
+  readonly plan: SamplerPlan;
+  readonly guidanceScale: number;
+  /** Pixels. */
+  readonly height: number;
+  /** Pixels. */
+  readonly width: number;
+  /** Images that are computed at once. */
+  readonly batchSize: number;
+  readonly model: { readonly name: string; readonly opened: TextToImageModel };
+  readonly adapter: { readonly file: string; readonly read: Adapter } | null;
+  /** Folder that the files are written to; it exists. */
+  readonly output: string;
+}
+
+/** Samplers by the names that AUTOMATIC1111 writes into images. */
+const SAMPLER_LABELS: Readonly<Record<SchedulerName, string>> = Object.freeze({
+  ddpm: 'DDPM',
+  ddim: 'DDIM',
+  pndm: 'PLMS',
+  euler: 'Euler',
+  'euler-ancestral': 'Euler a',
+  'dpmsolver++': 'DPM++ 2M',
+});
+
+/**
+ * Checks that the model can draw images of the requested size.
+ * @throws UsageError naming the side that is wrong
+ */
+export function checkSize({ height, width, model }: DrawRequest): void {
+  const { downscale } = model.opened;
+  for (const [name, side] of Object.entries({ height, width })) {
+    if (side % downscale !== 0) {
+      throw new UsageError(`--${name}: expected a multiple of ${downscale} pixels, received ${side}`);
+    }
+  }
+}
+
+/**
+ * Draws the images of every prompt, batch by batch, and writes each batch before the next begins.
+ * @returns paths of the files, in order
+ * @throws the signal's reason when it is raised; what was finished by then is on disk
+ */
+export async function drawImages(
+  runtime: Runtime,
+  request: DrawRequest,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const { prompts, imagesPerPrompt, seed, batchSize, plan } = request;
+  const pipeline = new TextToImagePipeline(runtime, request.model.opened, {
+    denoiser: Math.min(batchSize, prompts.length * imagesPerPrompt),
+    decoder: Math.min(batchSize, prompts.length * imagesPerPrompt),
+  });
+  const jobs = prompts.flatMap((prompt) =>
+    Array.from({ length: imagesPerPrompt }, (_, i) => ({ prompt, seed: seed + i })),
+  );
+  const describe = await describer(request);
+  const files: string[] = [];
+  const all = jobs.length * plan.steps.length;
+  let finished = 0;
+  for (let start = 0; start < jobs.length; start += batchSize) {
+    const batch = jobs.slice(start, start + batchSize);
+    const images = await drawBatch(pipeline, request, batch, signal, (step) =>
+      progress.update({ task: 'draw', step: finished + step * batch.length, steps: all }),
+    );
+    finished += batch.length * plan.steps.length;
+    for (const [i, job] of batch.entries()) {
+      const { pixels } = readPlanes(images, i, request.width, request.height);
+      const png = await encodePng(pixels, request.width, request.height, describe(job));
+      files.push(writeNumbered(request.output, job.seed, png));
+    }
+  }
+  await pipeline.release();
+  return files;
+}
+
+interface Job {
+  readonly prompt: string;
+  readonly seed: number;
+}
+
+async function drawBatch(
+  pipeline: TextToImagePipeline,
+  request: DrawRequest,
+  jobs: readonly Job[],
+  signal: AbortSignal,
+  onStep: (step: number) => void,
+): Promise<Float32Array> {
+  const adapter = request.adapter?.read ?? NO_ADAPTER;
+  const size = pipeline.latentSize(request.height, request.width);
+  const { latents } = await pipeline.sample({
+    condition: await pipeline.encodePrompts(
+      jobs.map(({ prompt }) => prompt),
+      adapter,
+    ),
+    unconditional: await pipeline.encodePrompts(
+      jobs.map(() => request.negativePrompt),
+      adapter,
+    ),
+    seeds: jobs.map(({ seed }) => seed),
+    plan: request.plan,
+    guidanceScale: request.guidanceScale,
+    size,
+    adapter,
+    onStep: ({ step }) => onStep(step),
+    signal,
+  });
+  return pipeline.decode(latents, size);
+}
+
+/** A function from image to metadata: settings in AUTOMATIC1111's words, and the record to make the image again. */
+async function describer(request: DrawRequest) {
+  const { scheduler, plan, guidanceScale, width, height, negativePrompt, model, adapter } = request;
+  const modelHash = await hashModel(model.opened.path);
+  const adapterHash = adapter === null ? null : await hashAdapter(adapter.file);
+  const common = {
+    negativePrompt,
+    steps: plan.requestedSteps,
+    guidanceScale,
+    width,
+    height,
+  };
+  const adapterName = adapter === null ? null : path.basename(adapter.file, '.safetensors');
+  return ({ prompt, seed }: Job) => ({
+    parameters: {
+      ...common,
+      prompt,
+      seed,
+      sampler: SAMPLER_LABELS[scheduler.scheduler],
+      ...(scheduler.useKarrasSigmas ? { scheduleType: 'Karras' } : {}),
+      modelHash: modelHash.slice(0, 10),
+      model: path.basename(model.opened.path),
+      ...(adapterName === null
+        ? {}
+        : {
+            extra: {
+              Adapter: adapterName,
+              ...(adapterHash ? { 'Adapter hash': adapterHash.slice(0, 12) } : {}),
+            },
+          }),
+      version: `Evenhand ${packageVersion()}`,
+    },
+    record: {
+      ...common,
+      prompt,
+      seed,
+      scheduler,
+      model: { name: model.name, sha256: modelHash },
+      adapter: adapterName === null ? null : { name: adapterName, sha256: adapterHash },
+      version: packageVersion(),
+    },
+  });
+}
+
+/** Hash of an adapter's file; `null` for a PEFT folder. */
+async function hashAdapter(file: string): Promise<string | null> {
+  return file.endsWith('.safetensors') ? hashFile(file) : null;
+}
+
+/** Writes `NNNNN-SEED.png` with the first number that no file in the folder has; returns its path. */
+function writeNumbered(folder: string, seed: number, png: Uint8Array): string {
+  const numbers = readdirSync(folder).map((name) => Number(/^(\d{5,})-\d+\.png$/.exec(name)?.[1] ?? -1));
+  const next = Math.max(-1, ...numbers) + 1;
+  const file = path.join(folder, `${String(next).padStart(5, '0')}-${seed}.png`);
+  writeFileAtomically(file, (descriptor) => writeFully(descriptor, png));
+  return file;
+}

@@ -1,0 +1,29 @@
+/** How commands end: errors by kind and the exit status of each. */
+
+/** Exit statuses of the program. */
+export const EXIT = Object.freeze({
+  done: 0,
+  /** The work failed. */
+  failed: 1,
+  /** The command line or a configuration is wrong; nothing was started. */
+  usage: 2,
+  /** Stopped with Ctrl-C (128 + SIGINT, as shells count). */
+  cancelled: 130,
+});
+
+/** The command line or a configuration is wrong: shown without a stack, exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The work was stopped by the user, who can go on later: exit status 130. */
+export class CancelledError extends Error {
+  override readonly name = 'CancelledError';
+}
+
+/** Exit status for what a command threw. */
+export function exitStatusOf(error: unknown): number {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof CancelledError) return EXIT.cancelled;
+  return EXIT.failed;
+}

@@ -1,0 +1,33 @@
+/** Starts the runtime that a command asked for, and stops it when the command is done. */
+
+import type { DeviceName } from '../graph/index.ts';
+import { Runtime, selectDevice } from '../graph/index.ts';
+import { UsageError } from './errors.ts';
+import type { Progress } from './progress.ts';
+
+/** The options that choose a runtime. */
+export interface RuntimeChoice {
+  readonly device: DeviceName;
+  readonly threads?: number;
+}
+
+/**
+ * Runs `work` on a runtime and closes it afterwards, whether or not the work succeeded.
+ * @throws UsageError when the named device does not work here, with advice
+ */
+export async function withRuntime<T>(
+  { device: name, threads }: RuntimeChoice,
+  progress: Pick<Progress, 'note'>,
+  work: (runtime: Runtime) => Promise<T>,
+): Promise<T> {
+  const device = await selectDevice(name).catch((error: Error) => {
+    throw new UsageError(error.message, { cause: error });
+  });
+  const runtime = new Runtime({ device, ...(threads === undefined ? {} : { threads }) });
+  progress.note(`computing on ${device}${device === 'cpu' ? ` with ${runtime.threads} threads` : ''}`);
+  try {
+    return await work(runtime);
+  } finally {
+    await runtime.close();
+  }
+}

@@ -1,0 +1,65 @@
+/** Command line options that several commands share, and parsers of their values. */
+
+import { InvalidArgumentError, Option } from 'commander';
+import type { DeviceName } from '../graph/index.ts';
+
+/** Devices by the names that `--device` takes. */
+export const DEVICE_NAMES: readonly DeviceName[] = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
+
+/** Parser of an integer in least..most, for {@link Option.argParser}. */
+export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return function parseInteger(text) {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text.trim()) || value < least || value > most) {
+      const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`;
+      throw new InvalidArgumentError(`Expected an integer ${range}.`);
+    }
+    return value;
+  };
+}
+
+/** Parser of a finite number of at least `least`. */
+export function numberFrom(least: number): (text: string) => number {
+  return function parseNumber(text) {
+    const value = Number(text);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least) {
+      throw new InvalidArgumentError(`Expected a number of at least ${least}.`);
+    }
+    return value;
+  };
+}
+
+/** Parser of an option that may be given several times. */
+export function collect(value: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, value];
+}
+
+/** `--device`: where graphs run. */
+export function deviceOption(): Option {
+  return new Option('-d, --device <name>', 'where to compute; auto takes the first that works')
+    .choices(DEVICE_NAMES)
+    .default('auto');
+}
+
+/** `--threads`: how many cores one operator may use. */
+export function threadsOption(): Option {
+  return new Option('--threads <count>', 'CPU threads (default: all cores)').argParser(integer(1, 1024));
+}
+
+/** `--json`: output for programs. */
+export function jsonOption(): Option {
+  return new Option('--json', 'write progress and results as JSON, one object a line');
+}
+
+/** `--set`: overrides of a configuration. */
+export function setOption(): Option {
+  return new Option(
+    '-s, --set <key=value>',
+    'override one field of the configuration; nested as outer.inner=value; may be given several times',
+  ).argParser(collect);
+}
+
+/** `--print-config`: the configuration as it will be used. */
+export function printConfigOption(): Option {
+  return new Option('--print-config', 'print the whole configuration, defaults included, and stop');
+}

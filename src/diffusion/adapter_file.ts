@@ -1,0 +1,77 @@
+/** Adapters in and out of files that other programs load: low-rank updates, or soft tokens as a textual inversion. */
+
+import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
+import { LORA_PARTS, readLoraAdapter, writeLoraAdapter } from '../weights/lora_file.ts';
+import { writeSafetensors } from '../weights/safetensors_writer.ts';
+import { openWeights } from '../weights/weight_source.ts';
+import type { Adapter, SoftTokens } from './adapter.ts';
+import { adapterLayout } from './adapter.ts';
+import { contextLength } from './graphs.ts';
+import type { TextToImageModel } from './model.ts';
+
+/** The tensor that AUTOMATIC1111, ComfyUI and diffusers read from a textual inversion file. */
+const EMBEDDING = 'emb_params';
+
+const COMPONENTS = Object.freeze({ textEncoder: 'text_encoder', unet: 'unet' });
+
+/**
+ * Reads an adapter for a model: a LoRA file of kohya, diffusers or PEFT (a folder), or a textual inversion, whose vectors
+ * stand in front of every prompt.
+ * @throws Error naming file and tensor when it is damaged or does not fit the model
+ */
+export function readAdapter(file: string, model: TextToImageModel): Adapter {
+  const softTokens = file.endsWith('.safetensors') ? readSoftTokens(file, model) : null;
+  if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
+  const directory = openDiffusersDirectory(model.path);
+  const paths = Object.fromEntries(
+    LORA_PARTS.map((part) => [part, modulePaths(directory.openModel(COMPONENTS[part]).weights.names())]),
+  );
+  return Object.freeze({ lora: readLoraAdapter(file, paths), softTokens: null });
+}
+
+function modulePaths(names: readonly string[]): string[] {
+  return names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
+}
+
+/** The soft tokens of a file, `null` when it holds something else. */
+function readSoftTokens(file: string, model: TextToImageModel): SoftTokens | null {
+  const weights = openWeights([file]);
+  if (!weights.has(EMBEDDING)) return null;
+  const { shape } = weights.info(EMBEDDING);
+  const [count = 0, width] = shape;
+  const expected = model.textEncoder.config.hidden_size;
+  const most = contextLength(model) - 2;
+  if (shape.length !== 2 || width !== expected || count < 1 || count > most) {
+    throw new Error(
+      `${file}: expected ${EMBEDDING} [1..${most}, ${expected}], received [${shape.join(', ')}]`,
+    );
+  }
+  return Object.freeze({ count, width, data: weights.readFloat32(EMBEDDING) });
+}
+
+/**
+ * Writes an adapter as one `.safetensors` file: LoRA in kohya's format, soft tokens as a textual inversion.
+ * @param metadata text fields of the file's header
+ * @throws Error when the adapter has both, or neither
+ */
+export function writeAdapter(
+  file: string,
+  adapter: Adapter,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const { lora, softTokens } = adapter;
+  if (lora !== null && softTokens === null) {
+    writeLoraAdapter(file, lora, { format: 'kohya', metadata });
+    return;
+  }
+  if (lora !== null || softTokens === null) {
+    const { textEncoder, unet, softTokens: tokens } = adapterLayout(adapter);
+    throw new Error(
+      `${file}: expected low-rank updates or soft tokens, received ${textEncoder.size + unet.size} updates and ${tokens} tokens`,
+    );
+  }
+  const { count, width, data } = softTokens;
+  writeSafetensors(file, new Map([[EMBEDDING, { dtype: 'F32' as const, shape: [count, width], data }]]), {
+    ...metadata,
+  });
+}
