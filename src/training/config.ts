@@ -25,7 +25,7 @@ export const commonTrainingFields = {
   data: z.strictObject({
     seed: z.int().min(0),
     scenes: z.int().min(1),
-    /** Exponent on the planted bias of the drawn people, 0 for none; what the base model is trained on when left out. */
+    /** Exponent on the planted bias of the drawn people: 0 for none, 1 (when left out) for all of it. */
     guidanceCalibration: z.number().min(0).max(1).optional(),
   }),
 };

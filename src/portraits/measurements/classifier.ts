@@ -30,6 +30,8 @@ export interface ClassifierFigures {
 export interface ClassifierMeasurement {
   /** Box of a face; its true box when left out. */
   readonly boxOf?: (face: SingleFace) => Box;
+  /** How many faces at most; all when left out. */
+  readonly limit?: number;
   /** What is done to pictures [count, 3, size, size] in -1..1 before; nothing when left out. */
   readonly change?: (pictures: Float32Array, count: number) => Float32Array | Promise<Float32Array>;
 }
@@ -70,13 +72,13 @@ export function attributeFigures(
   };
 }
 
-/** Classifies the faces of all single portraits of a data set and compares with the truth. */
+/** Classifies the faces of the single portraits of a data set and compares with the truth. */
 export async function measureClassifier(
   classifier: AttributeClassifier,
   data: Dataset,
-  { boxOf = ({ face }) => face.box, change = (pictures) => pictures }: ClassifierMeasurement = {},
+  { boxOf = ({ face }) => face.box, limit, change = (pictures) => pictures }: ClassifierMeasurement = {},
 ): Promise<ClassifierFigures> {
-  const faces = singleFaces(data);
+  const faces = singleFaces(data).slice(0, limit);
   const collected = classifier.attributes.map(
     ({ classes }) => new Float32Array(faces.length * classes.length),
   );
