@@ -71,11 +71,11 @@ export async function comparisonReport(input: ComparisonInput): Promise<Comparis
 }
 
 function trainingCurve(curve: readonly CurvePoint[], attribute: string): ReportChart {
-  const line = (label: string, valueOf: (point: CurvePoint) => number | null, smoothing: number) => ({
+  const line = (label: string, read: (point: CurvePoint) => number | null, smoothing: number) => ({
     label,
     smoothing,
     points: curve.flatMap((point) => {
-      const y = valueOf(point);
+      const y = read(point);
       return y === null ? [] : [{ x: point.iteration, y }];
     }),
   });
