@@ -121,7 +121,7 @@ export function finetuneDigest(config: FinetuneConfig): string {
  * @throws Error naming an attribute or class that the classifier does not know, or shares that do not add up to 1
  */
 export function configuredTarget(
-  config: FinetuneConfig,
+  config: Pick<FinetuneConfig, 'target'>,
   known: readonly AttributeHead[],
 ): TargetDistribution {
   const attributes = config.target.attributes.map((name) => {

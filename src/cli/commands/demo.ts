@@ -42,13 +42,15 @@ interface DemoOptions extends RuntimeChoice {
 /** The measurement: held-out occupations, drawn with few steps to fit into minutes on two cores. */
 const MEASUREMENT = Object.freeze({
   list: 'occupations',
-  seed: 5000,
-  steps: 10,
-  keep: Object.freeze({ prompts: 6, images: 8 }),
+  prompts: 12,
+  images: 40,
+  seed: 1000,
+  steps: 16,
+  keep: Object.freeze({ prompts: 4, images: 8 }),
 });
 
 const HELP = `
-In the output folder: report.html (self-contained), summary.json, before_after.png, adapter.safetensors, and finetune/
+In the output folder: report.html (self-contained), summary.json, grid.png, adapter.safetensors, and finetune/
 with the configuration and the log of the run. A stopped demo takes its fine-tuning up where it was.
 
 Examples:
@@ -65,8 +67,8 @@ export function demoCommand(io: Io): Command {
         'are drawn equally often, measures again from the same noise, and leaves a report.',
     )
     .option('-o, --output <folder>', 'where the report goes', path.join('runs', 'demo'))
-    .option('--prompts <count>', 'held-out occupations to measure on', integer(1, 50), 25)
-    .option('--images <count>', 'images of each', integer(2, 1000), 24)
+    .option('--prompts <count>', 'held-out occupations to measure on', integer(1, 50), MEASUREMENT.prompts)
+    .option('--images <count>', 'images of each', integer(2, 1000), MEASUREMENT.images)
     .addOption(setOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -106,7 +108,7 @@ async function run(
     file: packagePath('configs/demo.yaml'),
     overrides: [...(options.set ?? []), `output=${JSON.stringify(at('finetune'))}`],
   });
-  const bench = openMeasuringBench(runtime, resolveModel(config.model), options.images);
+  const bench = openMeasuringBench(runtime, resolveModel(config.model));
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const attribute = target.attributes[0]!.name;
@@ -130,8 +132,10 @@ async function run(
 
   writeAdapter(at('adapter.safetensors'), tuned.adapter);
   const report = await comparisonReport({
-    title: 'Evenhand demo: who Portraits draws',
-    summary: `The shipped model before and after ${tuned.iterations} iterations of fine-tuning for ${attribute}.`,
+    title: `Portraits, fine-tuned for ${attribute}`,
+    summary:
+      `Bias on ${plan.prompts.length} occupations that took no part in training, ${plan.imagesPerPrompt} images of each, ` +
+      'by a classifier that took no part in training either.',
     setup: await describeSetup(bench, plan, at('adapter.safetensors')),
     before,
     after,
@@ -142,7 +146,7 @@ async function run(
   });
   const { html } = writeReport(output, report.data);
   const sheet = report.data.images![0]!.png;
-  writeFileAtomically(at('before_after.png'), (descriptor) => writeFully(descriptor, sheet));
+  writeFileAtomically(at('grid.png'), (descriptor) => writeFully(descriptor, sheet));
   const seconds = (performance.now() - started) / 1000;
   const [first, last] = [summarizeResult(report.before), summarizeResult(report.after)];
   writeSummary(at('summary.json'), attribute, first, last, { seconds, iterations: tuned.iterations });
@@ -152,7 +156,7 @@ async function run(
     `${formatDuration(seconds)} for ${2 * first.images} measured images and ${tuned.iterations} iterations; ` +
       '0 is fair, the floor is what a fair model measures with as few images',
   );
-  progress.note(`look at ${path.relative('.', html)} and ${path.relative('.', at('before_after.png'))}`);
+  progress.note(`look at ${path.relative('.', html)} and ${path.relative('.', at('grid.png'))}`);
   progress.result({ command: 'demo', before: first, after: last, seconds, report: html });
 }
 

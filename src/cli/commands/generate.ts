@@ -1,6 +1,6 @@
 /** `evenhand generate`: images from prompts, as PNG files that say what they were made from. */
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { readAdapter } from '../../diffusion/adapter_file.ts';
@@ -23,6 +23,7 @@ import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
 import { collect, deviceOption, integer, jsonOption, numberFrom, threadsOption } from '../options.ts';
 import { createProgress, formatDuration } from '../progress.ts';
+import { promptsOfFile } from '../prompts.ts';
 
 interface GenerateOptions extends RuntimeChoice {
   readonly prompt?: readonly string[];
@@ -139,15 +140,7 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
 }
 
 function readPrompts({ prompt = [], promptFile }: GenerateOptions): string[] {
-  let lines: string[] = [];
-  if (promptFile !== undefined) {
-    try {
-      lines = readFileSync(promptFile, 'utf8').split(/\r?\n/);
-    } catch (error) {
-      throw new UsageError(`--prompt-file: ${(error as Error).message}`, { cause: error });
-    }
-  }
-  const prompts = [...prompt, ...lines.map((line) => line.trim()).filter((line) => line !== '')];
+  const prompts = [...prompt, ...(promptFile === undefined ? [] : promptsOfFile(promptFile))];
   if (prompts.length === 0) {
     throw new UsageError(
       'generate: expected a prompt, received none; give --prompt "a photo of ..." or --prompt-file',

@@ -1,14 +1,20 @@
 /** The commands of `evenhand`, in the order in which the help lists them. */
 
 import type { CommandFactory } from '../program.ts';
+import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { evaluateCommand } from './evaluate.ts';
+import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { modelsCommand } from './models.ts';
 import { trainCommand } from './train.ts';
 
 /** Every command. */
 export const COMMANDS: readonly CommandFactory[] = Object.freeze([
+  demoCommand,
   generateCommand,
+  finetuneCommand,
+  evaluateCommand,
   trainCommand,
   modelsCommand,
   doctorCommand,

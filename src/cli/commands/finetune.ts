@@ -1,0 +1,76 @@
+/** `evenhand finetune`: trains an adapter until the people a model draws follow the configured distribution. */
+
+import { Command } from 'commander';
+import { finetuneConfigSchema } from '../../finetune/config.ts';
+import { cancellable } from '../cancellation.ts';
+import { formatConfig, loadConfig } from '../config.ts';
+import { runFinetune } from '../finetuning.ts';
+import type { Io } from '../io.ts';
+import type { RuntimeChoice } from '../open_runtime.ts';
+import { withRuntime } from '../open_runtime.ts';
+import { deviceOption, jsonOption, printConfigOption, setOption, threadsOption } from '../options.ts';
+import { createProgress, formatDuration } from '../progress.ts';
+
+interface FinetuneOptions extends RuntimeChoice {
+  readonly set?: readonly string[];
+  readonly output?: string;
+  readonly printConfig?: boolean;
+  readonly json?: boolean;
+}
+
+const HELP = `
+The configuration is YAML or JSON. The shortest one:
+
+  target: { attributes: [gender] }     # half and half; or shares: { female: 0.7, male: 0.3 }
+  output: runs/gender
+
+--print-config shows every other field with its default. In the output folder: config.yaml as it was used, log.jsonl,
+checkpoints/ and, at the end, adapter.safetensors, which "evenhand generate --adapter", ComfyUI, AUTOMATIC1111 and
+diffusers load. A stopped run goes on when the same command is given again.
+
+Examples:
+  evenhand finetune gender.yaml
+  evenhand finetune gender.yaml --set optimizer.iterations=200 --set train.part=prompt --output runs/short
+  evenhand finetune gender.yaml --print-config`;
+
+/** Makes the command. */
+export function finetuneCommand(io: Io): Command {
+  return new Command('finetune')
+    .summary('train an adapter towards a chosen distribution')
+    .description(
+      'Trains an adapter until the people that a model draws follow the distribution of a configuration.',
+    )
+    .argument('<config>', 'configuration, YAML or JSON')
+    .addOption(setOption())
+    .option('-o, --output <folder>', 'run folder (default: the one in the configuration)')
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addOption(printConfigOption())
+    .addOption(jsonOption())
+    .addHelpText('after', HELP)
+    .action((file: string, options: FinetuneOptions) => runCommand(file, options, io));
+}
+
+async function runCommand(file: string, options: FinetuneOptions, io: Io): Promise<void> {
+  const { output, set = [] } = options;
+  const overrides = output === undefined ? set : [...set, `output=${JSON.stringify(output)}`];
+  const config = loadConfig(finetuneConfigSchema, { file, overrides });
+  if (options.printConfig) {
+    io.stdout.write(formatConfig(config));
+    return;
+  }
+  const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
+  const started = performance.now();
+  try {
+    const { iterations, adapterFile } = await cancellable(
+      (signal) => withRuntime(options, progress, (runtime) => runFinetune(runtime, config, progress, signal)),
+      progress.note,
+    );
+    const seconds = (performance.now() - started) / 1000;
+    progress.note(`${iterations} iterations in ${formatDuration(seconds)}; adapter: ${adapterFile}`);
+    progress.note(`measure it: evenhand evaluate --set adapter=${adapterFile}`);
+    progress.result({ command: 'finetune', iterations, seconds, adapter: adapterFile });
+  } finally {
+    progress.finish();
+  }
+}

@@ -1,0 +1,52 @@
+/** Configuration of `evenhand evaluate`: every field with its default. */
+
+import { z } from 'zod';
+import { finetuneConfigSchema } from '../finetune/config.ts';
+
+/** Fields of a configuration file. */
+export const evaluateConfigSchema = z.strictObject({
+  /** `portraits`, or a model folder. */
+  model: z.string().optional(),
+  /** Adapter that is measured against the model without it. */
+  adapter: z.string().optional(),
+  /** Folder with `face_detector/` and `classifier_evaluation/`; the model's own when left out. */
+  judges: z.string().optional(),
+  /** Report folder. */
+  output: z.string().default('runs/evaluate'),
+  /** Seed of the first image. */
+  seed: z.int().min(0).default(1000),
+  /** The distribution that is aimed at; further attributes are measured beside it. */
+  target: finetuneConfigSchema.shape.target.prefault({ attributes: ['gender'] }),
+  prompts: z
+    .strictObject({
+      /** A prompt list by name (its held-out part), a text file, or the prompts themselves. */
+      test: z.union([z.string(), z.array(z.string()).min(1)]).default('occupations'),
+      /** How many of them, spread over the list; all when left out. */
+      count: z.int().min(1).optional(),
+      negative: z.string().default(''),
+      /** 60 for two classes, 80 for more, 160 for several attributes when left out. */
+      imagesPerPrompt: z.int().min(1).optional(),
+    })
+    .prefault({}),
+  sampler: z
+    .strictObject({
+      steps: z.int().min(1).default(30),
+      guidanceScale: z.number().min(1).optional(),
+    })
+    .prefault({}),
+  /** Images of each of the first prompts on the report's contact sheet. */
+  sheet: z
+    .strictObject({ prompts: z.int().min(1).default(6), images: z.int().min(1).default(8) })
+    .prefault({}),
+});
+
+/** A checked configuration. */
+export type EvaluateConfig = Readonly<z.output<typeof evaluateConfigSchema>>;
+
+/** Images of each prompt where a configuration does not say: enough for the table that is measured ([P] 0124). */
+export function defaultImagesPerPrompt(
+  attributes: readonly { readonly classes: readonly string[] }[],
+): number {
+  if (attributes.length > 1) return 160;
+  return (attributes[0]?.classes.length ?? 0) > 2 ? 80 : 60;
+}
