@@ -2,9 +2,10 @@
 # Installs the Debian packages that the tests and the browser terminal use; running it again changes nothing.
 #   chromium  drives the web terminal in tests, and brings SwiftShader, a Vulkan driver in software, on which the
 #             WebGPU device is tested on machines without a graphics card
+#   libvulkan1  finds and loads Vulkan drivers
 set -eu
 
-packages="chromium"
+packages="chromium libvulkan1"
 
 missing=""
 for package in $packages; do

@@ -60,10 +60,10 @@ export interface OperatorDefinition<Attributes = unknown> {
   readonly gradient?: GradientRule<Attributes> | 'zero';
 }
 
-const definitions: OperatorDefinition<never>[] = [];
+const definitions: OperatorDefinition[] = [];
 
 /** Every operator that {@link defineOperator} has made so far, in the order of definition. */
-export function definedOperators(): readonly OperatorDefinition<never>[] {
+export function definedOperators(): readonly OperatorDefinition[] {
   return definitions;
 }
 
@@ -75,7 +75,7 @@ export function defineOperator<Attributes>(
   definition: OperatorDefinition<Attributes>,
 ): (inputs: readonly (Value | null)[], attributes: Attributes) => readonly Value[] {
   Object.freeze(definition);
-  definitions.push(definition);
+  definitions.push(definition as unknown as OperatorDefinition);
   return function apply(inputs, attributes) {
     return applyOperator(definition, inputs, attributes);
   };

@@ -1,5 +1,6 @@
 /** Graph to ONNX: writes the nodes between leaves and outputs as a serialized ModelProto; weights stay in their files. */
 
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
@@ -52,7 +53,8 @@ export interface EncodedModel {
  * Encodes the graph that computes `outputs`.
  * @param outputs values by the name under which they leave the model
  * @param device execution provider that the emission is for
- * @throws Error when two different inputs share a name, or the model passes protobuf's 2 GiB limit
+ * @throws Error when two different inputs share a name, a weight's file is missing or too short, or the model passes
+ *   protobuf's 2 GiB limit
  */
 export function encodeModel(outputs: Readonly<Record<string, Value>>, device = 'cpu'): EncodedModel {
   const encoder = new Encoder(device, outputs);
@@ -96,6 +98,7 @@ class Encoder implements EmitContext {
   constantBytes = 0;
   readonly #names = new Map<Value, string>();
   readonly #constants = new Map<string, string>();
+  readonly #fileSizes = new Map<string, number | null>();
   #next = 0;
   #scope = '';
   readonly #outputNames = new Map<Value, string>();
@@ -191,6 +194,18 @@ class Encoder implements EmitContext {
     return input.name;
   }
 
+  #checkRegion(name: string, { file, offset, length }: FileRegion): void {
+    let size = this.#fileSizes.get(file);
+    if (size === undefined) {
+      size = fileSize(file);
+      this.#fileSizes.set(file, size);
+    }
+    if (size === null) throw new Error(`weight ${name}: expected a file at ${file}, found none`);
+    if (size < offset + length) {
+      throw new Error(`weight ${name}: expected at least ${offset + length} bytes in ${file}, found ${size}`);
+    }
+  }
+
   #addWeight(name: string, type: TensorType, region: FileRegion): string {
     const key = `${region.file}@${region.offset}:${type.dtype}[${type.shape}]`;
     const known = this.#constants.get(key);
@@ -202,6 +217,7 @@ class Encoder implements EmitContext {
       );
     }
     this.externalRoot = root;
+    this.#checkRegion(name, region);
     const unique = `w${this.#next++}:${name}`;
     this.#constants.set(key, unique);
     const entries = {
@@ -222,6 +238,11 @@ class Encoder implements EmitContext {
     );
     return unique;
   }
+}
+
+/** Bytes of the file, or `null` when there is none. */
+function fileSize(file: string): number | null {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? null;
 }
 
 function attributeProto(name: string, attribute: OnnxAttribute): AttributeProto {

@@ -117,7 +117,7 @@ export function interpolationMatrix(
 }
 
 /** Keys' cubic convolution kernel with parameter a at distance x >= 0. */
-function cubicKernel(x: number, a: number): number {
+export function cubicKernel(x: number, a: number): number {
   if (x <= 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return ((x - 5) * x + 8) * x * a - 4 * a;
   return 0;

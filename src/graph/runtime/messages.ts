@@ -46,7 +46,7 @@ export type Response =
       readonly outputs: Readonly<Record<string, TensorMessage>>;
       readonly feeds: Readonly<Record<string, TensorMessage>>;
     }
-  | { readonly id: number; readonly done: true }
+  | { readonly id: number; readonly done: true; readonly profile?: string }
   | { readonly id: number; readonly error: string };
 
 /** Buffers of `tensors`, to be handed over to the other thread instead of copied. */

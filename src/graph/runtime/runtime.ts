@@ -44,8 +44,11 @@ export interface Executable {
    * @throws Error naming the input when one is missing, unknown or of the wrong length
    */
   run(feeds: Tensors): Promise<Record<string, TensorData>>;
-  /** Gives the session's memory back once every holder has released it. */
-  release(): Promise<void>;
+  /**
+   * Gives the session's memory back once every holder has released it.
+   * @returns file of the profile, when one was asked for and this was the last holder; see `summarizeProfile`
+   */
+  release(): Promise<string | null>;
 }
 
 interface CachedSession {
@@ -90,6 +93,7 @@ export class Runtime {
 
   /** Like {@link compile}, for a model that is encoded already. */
   async load(model: EncodedModel, settings: Partial<SessionSettings> = {}): Promise<Executable> {
+    if (this.#failure !== null) throw this.#failure;
     const full: SessionSettings = { ...DEFAULT_SETTINGS, ...settings };
     const key = createHash('sha256').update(model.bytes).update(JSON.stringify(full)).digest('hex');
     let cached = this.#sessions.get(key);
@@ -109,6 +113,11 @@ export class Runtime {
       });
     }
     return this.#executable(key, cached, model);
+  }
+
+  /** Number of sessions that the worker holds: one for each graph compiled and not yet released. */
+  get sessions(): number {
+    return this.#sessions.size;
   }
 
   /** Stops the worker and with it every session. */
@@ -133,14 +142,15 @@ export class Runtime {
       }
       return results;
     };
-    const release = async (): Promise<void> => {
-      if (released) return;
+    const release = async (): Promise<string | null> => {
+      if (released) return null;
       released = true;
       idle.length = 0;
       cached.holders--;
-      if (cached.holders > 0) return;
+      if (cached.holders > 0) return null;
       this.#sessions.delete(key);
-      await this.#ask({ kind: 'release', session: key });
+      const response = await this.#ask({ kind: 'release', session: key });
+      return ('profile' in response && response.profile) || null;
     };
     return { inputs, outputs, run, release };
   }

@@ -1,5 +1,7 @@
 /** The worker thread that owns ONNX Runtime sessions: `session.run` blocks its thread, so it never runs elsewhere. */
 
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import type { DataType, TensorData } from '../types.ts';
@@ -9,6 +11,8 @@ import { buffersOf } from './messages.ts';
 const settings = workerData as WorkerSettings;
 const sessions = new Map<string, ort.InferenceSession>();
 const port = parentPort!;
+/** Prefixes of the profiles that sessions write. */
+const profiles = new Map<string, string>();
 let queue = Promise.resolve();
 
 port.on('message', (request: Request) => {
@@ -33,14 +37,18 @@ async function handle(request: Request): Promise<Response> {
   const { id, session: key } = request;
   if (request.kind === 'create') {
     sessions.set(key, await createSession(request));
+    if (request.settings.profile !== null) profiles.set(key, request.settings.profile);
     return { id, done: true };
   }
   const session = sessions.get(key);
   if (session === undefined) throw new Error(`session ${key} was released`);
   if (request.kind === 'release') {
+    const profile = profiles.get(key);
+    if (profile !== undefined) session.endProfiling();
     sessions.delete(key);
+    profiles.delete(key);
     await session.release();
-    return { id, done: true };
+    return profile === undefined ? { id, done: true } : { id, done: true, profile: writtenProfile(profile) };
   }
   const feeds: Record<string, ort.Tensor> = {};
   for (const [name, { dtype, shape, data }] of Object.entries(request.feeds)) {
@@ -58,6 +66,17 @@ async function handle(request: Request): Promise<Response> {
   return { id, outputs, feeds: request.feeds };
 }
 
+/** The newest file that ONNX Runtime wrote for a prefix: it appends the time and `.json`. */
+function writtenProfile(prefix: string): string {
+  const folder = path.dirname(path.resolve(prefix));
+  const written = readdirSync(folder)
+    .filter((name) => name.startsWith(path.basename(prefix)) && name.endsWith('.json'))
+    .map((name) => path.join(folder, name));
+  const newest = written.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs).at(-1);
+  if (newest === undefined) throw new Error(`expected a profile ${prefix}*.json, found none`);
+  return newest;
+}
+
 async function createSession(request: Extract<Request, { kind: 'create' }>): Promise<ort.InferenceSession> {
   const { optimization, prepacking, memoryPattern, profile } = request.settings;
   const session: Record<string, string> = {};
@@ -72,7 +91,7 @@ async function createSession(request: Extract<Request, { kind: 'create' }>): Pro
     intraOpNumThreads: settings.threads,
     interOpNumThreads: 1,
     enableMemPattern: memoryPattern,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4,
     ...(profile === null ? {} : { enableProfiling: true, profileFilePrefix: profile }),
     extra: { session },
   });

@@ -69,17 +69,17 @@ function toTyped(values: ArrayLike<number>, dtype: DataType): TensorData {
   return Float32Array.from(values);
 }
 
-/** The graph of a case, its gradient graph with cotangents as inputs, and concrete elements for all of them. */
-export function buildCase(testCase: OperatorCase): BuiltCase {
+/** The graph of a case, its gradient graph with cotangents as inputs, and concrete elements for all of them; names start with `prefix`. */
+export function buildCase(testCase: OperatorCase, prefix = ''): BuiltCase {
   const random = createRandom(testCase.name);
   const specs = testCase.inputs.map((spec) => (isCaseInput(spec) ? spec : { shape: spec }));
-  const values = specs.map((spec, i) => input(`x${i}`, spec.shape, spec.dtype ?? 'float32'));
+  const values = specs.map((spec, i) => input(`${prefix}x${i}`, spec.shape, spec.dtype ?? 'float32'));
   const built = testCase.build(...values);
   const outputs = 'node' in built ? [built] : built;
   const feeds: Record<string, TensorData> = {};
   specs.forEach((spec, i) => {
     const elements = (spec.values ?? uniform(-1, 1))(elementCount(spec.shape), random);
-    feeds[`x${i}`] = toTyped(elements, spec.dtype ?? 'float32');
+    feeds[`${prefix}x${i}`] = toTyped(elements, spec.dtype ?? 'float32');
   });
   const differentiated = values
     .map((_, i) => i)
@@ -88,8 +88,8 @@ export function buildCase(testCase: OperatorCase): BuiltCase {
   const cotangents: Record<string, TensorData> = {};
   const cotangentInputs = floating.map((output) => {
     const position = outputs.indexOf(output);
-    cotangents[`g${position}`] = Float32Array.from(uniform(-1, 1)(elementCount(output.shape), random));
-    return input(`g${position}`, output.shape);
+    cotangents[`${prefix}g${position}`] = Float32Array.from(uniform(-1, 1)(elementCount(output.shape), random));
+    return input(`${prefix}g${position}`, output.shape);
   });
   const gradients =
     floating.length === 0
@@ -258,32 +258,41 @@ async function differenceQuotient(
 }
 
 /**
- * Runs a case on two devices and compares values and gradients.
- * @throws Error naming the case when they differ by more than the tolerance
+ * Runs cases on two devices, all of them as one graph, and compares values and gradients.
+ * @throws Error listing each case on which the devices differ by more than its tolerance
  */
-export async function compareCase(
+export async function compareCases(
   runtime: Runtime,
   trusted: Runtime,
-  testCase: OperatorCase,
+  cases: readonly OperatorCase[],
 ): Promise<CheckReport> {
-  const built = buildCase(testCase);
-  const tolerance = testCase.tolerance ?? DEFAULT_TOLERANCE;
-  const outputs = { ...named('y', built.outputs), ...named('d', built.gradients) };
-  const feeds = { ...built.feeds, ...built.cotangents };
+  const built = cases.map((testCase, i) => buildCase(testCase, `${i}.`));
+  const outputs: Record<string, Value> = {};
+  for (const [i, { outputs: values, gradients }] of built.entries()) {
+    Object.assign(outputs, named(`${i}.y`, values), named(`${i}.d`, gradients));
+  }
+  const feeds = Object.assign({}, ...built.flatMap((one) => [one.feeds, one.cotangents]));
   const evaluate = async (on: Runtime) => {
     const executable = await on.compile(outputs);
     const results = await executable.run(pick(feeds, executable.inputs));
     await executable.release();
     return results;
   };
-  const [actual, expected] = [await evaluate(runtime), await evaluate(trusted)];
+  const [actual, expected] = await Promise.all([evaluate(runtime), evaluate(trusted)]);
   let [valueError, gradientError] = [0, 0];
+  const faults: string[] = [];
   for (const name of Object.keys(outputs)) {
-    const error = relativeError(actual[name]!, expected[name]!);
-    if (name.startsWith('y')) valueError = Math.max(valueError, error);
-    else gradientError = Math.max(gradientError, error);
-    if (error > tolerance)
-      fail(testCase, name.startsWith('y') ? `output ${name}` : `gradient ${name}`, error, tolerance);
+    const { name: title, tolerance = DEFAULT_TOLERANCE } = cases[Number.parseInt(name, 10)]!;
+    const isValue = name.includes('.y');
+    try {
+      const error = relativeError(actual[name]!, expected[name]!);
+      if (isValue) valueError = Math.max(valueError, error);
+      else gradientError = Math.max(gradientError, error);
+      if (error > tolerance) throw new Error(`off by ${error.toExponential(2)}`);
+    } catch (error) {
+      faults.push(`${title}: ${isValue ? 'value' : 'gradient'} ${name}: ${(error as Error).message}`);
+    }
   }
+  if (faults.length > 0) throw new Error(`${runtime.device} differs from ${trusted.device}:\n${faults.join('\n')}`);
   return { valueError, gradientError };
 }

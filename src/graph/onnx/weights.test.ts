@@ -1,0 +1,111 @@
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { gradient } from '../gradient.ts';
+import { toHalf } from '../half.ts';
+import { add, mul, scale } from '../operators/arithmetic.ts';
+import { cast } from '../operators/logic.ts';
+import { matmul } from '../operators/matmul.ts';
+import { Runtime } from '../runtime/runtime.ts';
+import type { Value } from '../value.ts';
+import { constant, input, weight } from '../value.ts';
+import { encodeModel } from './encode.ts';
+
+let folder: string;
+const runtime = new Runtime({ threads: 1 });
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'evenhand weights ü-'));
+});
+afterAll(async () => {
+  await runtime.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const MATRIX = [1.5, -2, 0.25, 8, 3, -0.125];
+
+/** Writes `data` behind `offset` other bytes, as tensors lie behind the header of a .safetensors file. */
+async function writeBehind(name: string, offset: number, data: ArrayBufferView): Promise<string> {
+  const file = path.join(folder, name);
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  await writeFile(file, Buffer.concat([Buffer.alloc(offset, 0xff), bytes, Buffer.alloc(5, 0xff)]));
+  return file;
+}
+
+async function evaluate(outputs: Record<string, Value>, feeds = {}): Promise<Record<string, number[]>> {
+  const graph = await runtime.compile(outputs);
+  const results = await graph.run(feeds);
+  await graph.release();
+  return Object.fromEntries(
+    Object.entries(results).map(([name, data]) => [name, Array.from(data as Float32Array)]),
+  );
+}
+
+test.each([0, 8, 4096, 4099, 13])('a float32 weight at byte %d', async (offset) => {
+  const file = await writeBehind(`at-${offset}.safetensors`, offset, Float32Array.from(MATRIX));
+  const w = weight('w', [2, 3], 'float32', { file, offset, length: 24 });
+  expect((await evaluate({ y: scale(w, 2) })).y).toEqual(MATRIX.map((value) => value * 2));
+});
+
+test('a float16 weight at an odd byte, cast to float32, and its gradient by the other factor', async () => {
+  const file = await writeBehind('half.safetensors', 7, Uint16Array.from(MATRIX, toHalf));
+  const w = cast(weight('w', [2, 3], 'float16', { file, offset: 7, length: 12 }), 'float32');
+  const x = input('x', [1, 2]);
+  const [dx] = gradient([matmul(x, w)], [constant([1, 1, 1], [1, 3])], [x]);
+  const results = await evaluate({ y: matmul(x, w), dx: dx! }, { x: Float32Array.of(1, 2) });
+  expect(results.y).toEqual([17.5, 4, 0]);
+  expect(results.dx).toEqual([-0.25, 10.875]);
+});
+
+test('a weight read through a symbolic link, and two regions of one file', async () => {
+  const file = await writeBehind('pair.safetensors', 3, Float32Array.from(MATRIX));
+  const link = path.join(folder, 'link.safetensors');
+  await symlink(file, link);
+  const first = weight('first', [3], 'float32', { file: link, offset: 3, length: 12 });
+  const second = weight('second', [3], 'float32', { file: link, offset: 15, length: 12 });
+  expect((await evaluate({ y: add(first, second) })).y).toEqual([9.5, 1, 0.125]);
+});
+
+test('a large weight is mapped from its file and gives the same product', async () => {
+  const [rows, columns] = [300, 200];
+  const data = Float32Array.from({ length: rows * columns }, (_, i) => ((i * 37) % 101) / 64);
+  const file = await writeBehind('large.safetensors', 1001, data);
+  const w = weight('w', [rows, columns], 'float32', { file, offset: 1001, length: data.byteLength });
+  const x = constant(new Array<number>(rows).fill(1), [1, rows]);
+  const { y } = await evaluate({ y: matmul(x, w) });
+  const expected = Array.from({ length: columns }, (_, column) => {
+    let sum = 0;
+    for (let row = 0; row < rows; row++) sum += data[row * columns + column]!;
+    return sum;
+  });
+  y!.forEach((value, i) => {
+    expect(value).toBeCloseTo(expected[i]!, 2);
+  });
+});
+
+test('a model with external weights holds only their places', async () => {
+  const file = await writeBehind('places.safetensors', 0, new Float32Array(10_000));
+  const w = weight('w', [10_000], 'float32', { file, offset: 0, length: 40_000 });
+  const model = encodeModel({ y: mul(w, w) });
+  expect(model.bytes.length).toBeLessThan(1000);
+  expect(model.externalRoot).toBe(path.parse(folder).root);
+});
+
+test('a file that is missing or too short is named', async () => {
+  const missing = path.join(folder, 'missing.safetensors');
+  const absent = weight('w', [3], 'float32', { file: missing, offset: 0, length: 12 });
+  await expect(runtime.compile({ y: scale(absent, 2) })).rejects.toThrow(
+    /could not compile.*missing\.safetensors/s,
+  );
+  const file = await writeBehind('short.safetensors', 0, Float32Array.from(MATRIX));
+  const beyond = weight('w', [3], 'float32', { file, offset: 24, length: 12 });
+  await expect(runtime.compile({ y: scale(beyond, 2) })).rejects.toThrow(
+    `weight w: expected at least 36 bytes in ${file}, found 29`,
+  );
+});
+
+test('a region whose length does not fit the type is refused', () => {
+  expect(() => weight('w', [3], 'float16', { file: '/w', offset: 0, length: 12 })).toThrow(
+    'weight w: expected 6 bytes for float16[3], received 12 in /w',
+  );
+});
