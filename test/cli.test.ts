@@ -1,0 +1,200 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { writeAdapter } from '../src/diffusion/adapter_file.ts';
+import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import { runCli } from './run_cli.ts';
+import { writeTinyModel } from './tiny_model.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
+const model = path.join(folder, 'model');
+const at = (...names: string[]) => path.join(folder, ...names);
+beforeAll(() => writeTinyModel(model));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Draws with the tiny model on the CPU; returns the files by name. */
+async function draw(output: string, ...args: string[]): Promise<string[]> {
+  const common = ['--model', model, '--device', 'cpu', '--steps', '3', '--json', '--output', at(output)];
+  const result = await runCli(['generate', ...common, ...args]);
+  expect(result.stderr).toBe('');
+  expect(result.status).toBe(0);
+  return (result.events().at(-1)!.files as string[]).map((file) => path.basename(file));
+}
+
+function pixelsOf(output: string, name: string): Promise<Buffer> {
+  return sharp(at(output, name)).raw().toBuffer();
+}
+
+describe('evenhand', () => {
+  it('teaches with --help, for the program and each command', async () => {
+    const { stdout, status } = await runCli(['--help']);
+    expect(status).toBe(0);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name!);
+    expect(commands).toEqual(expect.arrayContaining(['generate', 'finetune', 'evaluate', 'train', 'doctor']));
+    for (const name of commands.filter((name) => name !== 'help')) {
+      const help = await runCli([name, '--help']);
+      expect(help.status).toBe(0);
+      expect(help.stdout).toMatch(new RegExp(`^Usage: evenhand ${name}`));
+    }
+  });
+
+  it.each([
+    [['generat'], /unknown command 'generat'(.|\n)*Did you mean generate/],
+    [['generate'], /expected a prompt, received none/],
+    [['generate', '--prompt', 'x', '--stpes', '3'], /unknown option '--stpes'(.|\n)*Did you mean --steps/],
+    [['generate', '-p', 'x', '--steps', '0'], /Expected an integer in 1..1000/],
+    [['generate', '-p', 'x', '--guidance-scale', 'much'], /Expected a number of at least 1/],
+    [
+      ['generate', '-p', 'x', '--model', '/nowhere'],
+      /--model \/nowhere: expected portraits or a diffusers folder/,
+    ],
+    [['generate', '--prompt-file', '/nowhere.txt'], /prompts: .*nowhere.txt/],
+    [['train', 'vea'], /Allowed choices are vae, clip/],
+    [['train', 'vae', '--set', 'stepz=1'], /unknown key stepz; did you mean steps/],
+    [['train', 'unet', '--output', '/nowhere'], /expected a trained vae in \/nowhere.*evenhand train vae/],
+    [['finetune', '/nowhere.yaml'], /nowhere.yaml: cannot read/],
+    [
+      ['evaluate', '--set', 'prompts.test=occupation', '--print-config', '--set', 'sead=1'],
+      /did you mean seed/,
+    ],
+  ])('refuses %j with exit status 2', async (args, message) => {
+    const { status, stderr } = await runCli(args);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+
+  it('prints whole configurations', async () => {
+    const train = await runCli(['train', 'vae', '--print-config', '--set', 'steps=77']);
+    expect(train.stdout).toMatch(/^model: vae$(.|\n)*^steps: 77$(.|\n)*^warmupSteps: \d+$/m);
+    const evaluate = await runCli(['evaluate', '--print-config', '--adapter', 'a b.safetensors']);
+    expect(evaluate.stdout).toMatch(/^adapter: a b.safetensors$/m);
+  });
+});
+
+describe('evenhand generate', () => {
+  it('draws the same image of a seed whatever the batch, and says in each file how it was made', async () => {
+    const together = await draw('together', '-p', 'a cat', '-n', '3', '--seed', '5');
+    expect(together).toEqual(['00000-5.png', '00001-6.png', '00002-7.png']);
+    await draw('alone', '-p', 'a cat', '--seed', '6', '--batch-size', '1');
+    const [one, same, other] = await Promise.all([
+      pixelsOf('alone', '00000-6.png'),
+      pixelsOf('together', '00001-6.png'),
+      pixelsOf('together', '00002-7.png'),
+    ]);
+    expect(Buffer.compare(one, same)).toBe(0);
+    expect(Buffer.compare(one, other)).not.toBe(0);
+    const { parameters, record } = readPngMetadata(readFileSync(at('together', '00001-6.png')));
+    expect(parameters!.prompt).toBe('a cat');
+    expect(parameters!.settings).toMatchObject({ Seed: '6', Steps: '3', Size: '16x16', Sampler: 'DPM++ 2M' });
+    expect(record).toMatchObject({ prompt: 'a cat', seed: 6, steps: 3, model: { name: model } });
+  });
+
+  it('follows prompt, sampler, size and adapter, and never overwrites', async () => {
+    const adapter = at('soft.safetensors');
+    const softTokens = {
+      count: 2,
+      width: 32,
+      data: Float32Array.from({ length: 64 }, (_, i) => Math.sin(i)),
+    };
+    writeAdapter(adapter, { lora: null, softTokens });
+    const variants = [
+      ['-p', 'a cat'],
+      ['-p', 'a dog'],
+      ['-p', 'a cat', '--scheduler', 'euler-ancestral'],
+      ['-p', 'a cat', '--karras'],
+      ['-p', 'a cat', '--guidance-scale', '1'],
+      ['-p', 'a cat', '--negative-prompt', 'a dog'],
+      ['-p', 'a cat', '--adapter', adapter],
+    ];
+    const files: string[] = [];
+    for (const args of variants) files.push(...(await draw('variants', '--seed', '9', ...args)));
+    expect(files).toEqual(variants.map((_, i) => `0000${i}-9.png`));
+    const images = await Promise.all(files.map((name) => pixelsOf('variants', name)));
+    expect(new Set(images.map((image) => image.toString('base64'))).size).toBe(variants.length);
+    const { parameters } = readPngMetadata(readFileSync(at('variants', files.at(-1)!)));
+    expect(parameters!.settings.Adapter).toBe('soft');
+    const [wide] = await draw('wide', '-p', 'a cat', '--width', '32');
+    expect(await sharp(at('wide', wide!)).metadata()).toMatchObject({ width: 32, height: 16 });
+  });
+
+  it('reads prompts from a file', async () => {
+    writeFileSync(at('prompts.txt'), 'a cat\n\n  a dog  \r\n');
+    expect(await draw('listed', '--prompt-file', at('prompts.txt'), '--seed', '1')).toEqual([
+      '00000-1.png',
+      '00001-1.png',
+    ]);
+    expect(readPngMetadata(readFileSync(at('listed', '00001-1.png'))).parameters!.prompt).toBe('a dog');
+  });
+
+  it.each([
+    [['--width', '17'], /--width: expected a multiple of 2 pixels, received 17/],
+    [['--scheduler', 'ddim', '--karras'], /--karras: expected --scheduler euler or dpmsolver\+\+/],
+    [['--adapter', '/nowhere.safetensors'], /nowhere.safetensors/],
+  ])('refuses %j before drawing', async (args, message) => {
+    const { status, stderr } = await runCli([
+      'generate',
+      '-p',
+      'x',
+      '--model',
+      model,
+      '-o',
+      at('refused'),
+      ...args,
+    ]);
+    expect(stderr).toMatch(message);
+    expect(status).not.toBe(0);
+    expect(readdirSync(folder)).not.toContain('refused');
+  });
+});
+
+describe('evenhand models', () => {
+  it('counts the parameters of every component', async () => {
+    const { events, status } = await runCli(['models', model, '--json']);
+    expect(status).toBe(0);
+    const [{ components }] = events() as unknown as [{ components: { name: string; parameters: number }[] }];
+    const parameters = Object.fromEntries(components.map((each) => [each.name, each.parameters]));
+    expect(parameters).toMatchObject({ scheduler: 0, tokenizer: 0 });
+    // Token and position embeddings alone: (1000 + 77) x 32.
+    expect(parameters.text_encoder).toBeGreaterThan(34_464);
+    expect(parameters.unet).toBeGreaterThan(0);
+    expect((await runCli(['models', model])).stdout).toMatch(
+      /text_encoder +CLIPTextModel +0.\d+ M parameters/,
+    );
+  });
+});
+
+describe('evenhand train', () => {
+  it('stops at Ctrl-C with a checkpoint and goes on to the same numbers', async () => {
+    const sizes = ['down', 'up'].map((way) => {
+      const type = way === 'down' ? 'DownEncoderBlock2D' : 'UpDecoderBlock2D';
+      return `architecture.${way}_block_types=[${type}, ${type}, ${type}]`;
+    });
+    const settings = [
+      ...['steps=6', 'batchSize=2', 'data.scenes=8', 'warmupSteps=1', 'checkpointEvery=100'],
+      ...['architecture.block_out_channels=[8, 8, 8]', 'architecture.norm_num_groups=4', ...sizes],
+    ].flatMap((setting) => ['--set', setting]);
+    const command = (name: string) => [
+      ...['train', 'vae', '--json', '--device', 'cpu', '--data', at('scenes'), ...settings],
+      ...['--output', at(name, 'model'), '--run', at(name, 'run')],
+    ];
+    const stopped = await runCli(command('stopped'), (text) => {
+      if (text.includes('"task":"vae","step":2,')) process.emit('SIGINT');
+    });
+    expect(stopped.status).toBe(130);
+    expect(stopped.stderr).toMatch(/stopped after step \d/);
+    expect(readdirSync(at('stopped', 'run')).some((name) => /^checkpoint-.*\.safetensors$/.test(name))).toBe(
+      true,
+    );
+    for (const name of ['stopped', 'straight']) {
+      const result = await runCli(command(name));
+      expect(result.stderr).toBe('');
+      expect(result.events().at(-1)).toMatchObject({ event: 'result', command: 'train', steps: 6 });
+    }
+    const weights = ['stopped', 'straight'].map((name) =>
+      readFileSync(at(name, 'model', 'vae', 'diffusion_pytorch_model.safetensors')),
+    );
+    expect(Buffer.compare(weights[0]!, weights[1]!)).toBe(0);
+  });
+});
