@@ -21,6 +21,7 @@ const schema = z.strictObject({
   rate: z.number().positive().max(1).default(0.1),
   data: z.strictObject({ seed: z.int(), scenes: z.int().min(1).optional() }).prefault({ seed: 0 }),
   list: z.array(z.strictObject({ name: z.string() })).default([]),
+  shares: z.union([z.literal('uniform'), z.record(z.string(), z.record(z.string(), z.number()))]).optional(),
   part: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('prompt'), tokens: z.int() }),
@@ -55,7 +56,11 @@ describe('loadConfig', () => {
   it.each([
     ['steps: 1\nstepz: 2\n', [], /:2: unknown key stepz; did you mean steps\?$/],
     ['steps: 1\ndata:\n  seed: 1\n  scene: 2\n', [], /:4: unknown key scene; did you mean scenes\?$/],
-    ['steps: 1\nzebra: 2\n', [], /:2: unknown key zebra; expected one of steps, rate, data, list, part$/],
+    [
+      'steps: 1\nzebra: 2\n',
+      [],
+      /:2: unknown key zebra; expected one of steps, rate, data, list, shares, part$/,
+    ],
     [
       'steps: 1\nlist:\n  - name: a\n  - nane: b\n    name: c\n',
       [],
@@ -68,10 +73,20 @@ describe('loadConfig', () => {
     ['steps: 0\n', [], /:1: steps: expected number at least 1, received 0$/],
     ['steps: 1\nrate: 0\n', [], /:2: rate: expected number greater than 0, received 0$/],
     ['steps: 1\nrate: 3\n', [], /:2: rate: expected number at most 1, received 3$/],
-    ['steps: 1\npart: { kind: lorra, rank: 1 }\n', [], /:2: part.kind: expected "prompt" or "lora", received "lorra"$/],
+    [
+      'steps: 1\npart: { kind: lorra, rank: 1 }\n',
+      [],
+      /:2: part.kind: expected "prompt" or "lora", received "lorra"$/,
+    ],
     ['steps: 1\npart: { kind: lora }\n', [], /:2: part.rank: missing; expected number/],
+    ['steps: 1\nshares: { a: { b: x } }\n', [], /:2: shares.a.b: expected number, received "x"$/],
+    ['steps: 1\nshares: even\n', [], /:2: shares: expected "uniform", received "even"$/],
     ['steps: 1\n', ['data.seed=x'], /^--set data.seed: expected number, received "x"$/],
-    ['steps: 1\n', ['data.sed=1'], /data.seed: missing(.|\n)*--set data.sed: unknown key sed; did you mean seed\?$/],
+    [
+      'steps: 1\n',
+      ['data.sed=1'],
+      /data.seed: missing(.|\n)*--set data.sed: unknown key sed; did you mean seed\?$/,
+    ],
     ['steps: 1\n', ['steps'], /^--set steps: expected key=value/],
     ['steps: 1\n', ['=1'], /^--set =1: expected key=value/],
     [

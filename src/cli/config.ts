@@ -107,11 +107,9 @@ function place(file: string | undefined, lines: LineCounter, offset: number | un
 }
 
 function describeIssue(schema: z.ZodType, parsed: ParsedConfig, issue: z.core.$ZodIssue): string[] {
-  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-    const closest = issue.errors.reduce((best, next) => (next.length < best.length ? next : best));
-    return closest.flatMap((inner) =>
-      describeIssue(schema, parsed, { ...inner, path: [...issue.path, ...inner.path] }),
-    );
+  if (issue.code === 'invalid_union') {
+    const inner = unionIssues(issue).map((each) => ({ ...each, path: [...issue.path, ...each.path] }));
+    return inner.flatMap((each) => describeIssue(schema, parsed, each as z.core.$ZodIssue));
   }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
@@ -129,6 +127,21 @@ function describeIssue(schema: z.ZodType, parsed: ParsedConfig, issue: z.core.$Z
   const where = placeOf(parsed, issue.path, !missing);
   const subject = where === `--set ${name}: ` ? where : `${where}${name}: `;
   return [`${subject}${missing ? 'missing; ' : ''}${expected}${received}`];
+}
+
+/** The faults of the alternative that was most likely meant: the one that was followed furthest before it failed. */
+function unionIssues(issue: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodIssue[] {
+  const { discriminator, options = [] } = issue as {
+    discriminator?: string;
+    options?: z.core.util.Primitive[];
+  };
+  if (issue.errors.length === 0 && discriminator !== undefined) {
+    const input = (issue.input as Readonly<Record<string, unknown>>)[discriminator];
+    // The path of the issue names the discriminator already.
+    return [{ code: 'invalid_value', values: options, path: [], input, message: issue.message }];
+  }
+  const depth = (alternative: readonly z.core.$ZodIssue[]) => alternative[0]?.path.length ?? 0;
+  return issue.errors.reduce((best, next) => (depth(next) > depth(best) ? next : best));
 }
 
 /** What zod expected, in the words of this project's other errors. */

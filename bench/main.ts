@@ -1,0 +1,111 @@
+/** `npm run bench`: times the engine, the models and a fine-tuning iteration, against the machine's own GEMM rate. */
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openTextToImageModel } from '../src/diffusion/model.ts';
+import { Runtime } from '../src/graph/index.ts';
+import { writeTextAtomically } from '../src/weights/atomic_file.ts';
+import { compareWith } from './compare.ts';
+import type { IterationFigures } from './finetune_iteration.ts';
+import { KERNEL_CASES, PEAK_CASE } from './kernels.ts';
+import type { BenchEntry } from './measure.ts';
+import { measureCase } from './measure.ts';
+import { modelCases } from './models.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const PORTRAITS = path.join(ROOT, 'models/portraits');
+
+/** Sampler steps at which a fine-tuning iteration's memory is compared. */
+const ITERATION_STEPS = Object.freeze([10, 50]);
+
+/** What `bench/latest.json` holds. */
+export interface BenchResults {
+  readonly machine: { readonly cpu: string; readonly threads: number; readonly node: string };
+  readonly entries: readonly BenchEntry[];
+}
+
+async function runBench(only: RegExp, show: (entry: BenchEntry) => void): Promise<BenchEntry[]> {
+  const entries: BenchEntry[] = [];
+  const add = (entry: BenchEntry) => {
+    entries.push(entry);
+    show(entry);
+  };
+  const runtime = new Runtime();
+  try {
+    // Measured against 1, the fraction of the peak case is its rate itself.
+    const { peakFraction: peak } = await measureCase(runtime, PEAK_CASE, 1);
+    add({ name: PEAK_CASE.name, unit: 'GFLOP/s', value: peak! / 1e9, peakFraction: 1 });
+    const models = existsSync(path.join(PORTRAITS, 'model_index.json'))
+      ? modelCases(openTextToImageModel(PORTRAITS))
+      : [];
+    for (const each of [...KERNEL_CASES, ...models]) {
+      if (only.test(each.name)) add(await measureCase(runtime, each, peak!));
+    }
+  } finally {
+    await runtime.close();
+  }
+  for (const steps of ITERATION_STEPS) {
+    const name = `fine-tuning iteration, ${steps} sampler steps`;
+    if (only.test(name)) for (const entry of iterationEntries(name, steps)) add(entry);
+  }
+  return entries;
+}
+
+function iterationEntries(name: string, steps: number): BenchEntry[] {
+  const { stdout, status, stderr } = spawnSync(
+    process.execPath,
+    ['--import', 'tsx', path.join(ROOT, 'bench/finetune_iteration.ts'), String(steps)],
+    { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  if (status !== 0) throw new Error(`${name}: ${stderr.trim()}`);
+  const { seconds, imagesPerSecond, peakMebibytes } = JSON.parse(stdout) as IterationFigures;
+  const entry = (what: string, unit: string, value: number) => ({
+    name: `${name}: ${what}`,
+    unit,
+    value,
+    peakFraction: null,
+  });
+  return [
+    entry('time', 's', seconds),
+    entry('images', 'images/s', imagesPerSecond),
+    entry('peak resident memory', 'MiB', peakMebibytes),
+  ];
+}
+
+function describeEntry({ name, unit, value, peakFraction }: BenchEntry): string {
+  const share = peakFraction === null ? '' : `${(peakFraction * 100).toFixed(0)}% of peak`;
+  return `${name.padEnd(66)} ${value.toPrecision(4).padStart(8)} ${unit.padEnd(9)} ${share}`.trimEnd();
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      compare: { type: 'string' },
+      only: { type: 'string', default: '' },
+      output: { type: 'string', default: path.join(ROOT, 'bench/latest.json') },
+    },
+  });
+  const only = new RegExp(values.only, 'i');
+  if (values.compare !== undefined) {
+    compareWith(ROOT, values.compare, values.only);
+    return;
+  }
+  const entries = await runBench(only, (entry) => console.log(describeEntry(entry)));
+  const machine = {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    threads: cpus().length,
+    node: process.versions.node,
+  };
+  mkdirSync(path.dirname(values.output), { recursive: true });
+  writeTextAtomically(
+    values.output,
+    `${JSON.stringify({ machine, entries } satisfies BenchResults, null, 2)}\n`,
+  );
+  console.log(`written to ${path.relative('.', values.output)}`);
+}
+
+await main();

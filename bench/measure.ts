@@ -1,0 +1,75 @@
+/** Times graphs on a runtime: best of several runs, with random feeds. */
+
+import { gaussianNoise } from '../src/diffusion/noise.ts';
+import type { Executable, Runtime, TensorData, Value } from '../src/graph/index.ts';
+import { elementCount } from '../src/graph/index.ts';
+import { countFlops } from './flops.ts';
+
+/** One line of the results. */
+export interface BenchEntry {
+  readonly name: string;
+  readonly unit: string;
+  readonly value: number;
+  /** Arithmetic done per second over the machine's GEMM rate; `null` where the entry isn't arithmetic. */
+  readonly peakFraction: number | null;
+}
+
+/** A graph to time. */
+export interface BenchCase {
+  readonly name: string;
+  /** Builds the outputs; called once, so that graphs don't pile up. */
+  build(): Readonly<Record<string, Value>>;
+}
+
+/** How often a graph runs: at least so often and so long, after runs that warm it up. */
+const RUNS = Object.freeze({ warmup: 2, least: 5, seconds: 1.5 });
+
+/** Seconds of the fastest run of a compiled graph, and of its feeds' way to the worker and back. */
+export async function bestSeconds(executable: Executable): Promise<number> {
+  const feeds = randomFeeds(executable);
+  for (let run = 0; run < RUNS.warmup; run++) await executable.run(feeds);
+  let best = Number.POSITIVE_INFINITY;
+  const begun = performance.now();
+  for (let run = 0; run < RUNS.least || performance.now() - begun < RUNS.seconds * 1000; run++) {
+    const started = performance.now();
+    await executable.run(feeds);
+    best = Math.min(best, (performance.now() - started) / 1000);
+  }
+  return best;
+}
+
+/** Standard normal numbers for floating-point inputs, small whole numbers for the others; the same at every call. */
+function randomFeeds({ inputs }: Executable): Record<string, TensorData> {
+  return Object.fromEntries(
+    inputs.map(({ name, shape, dtype }) => {
+      const count = elementCount(shape);
+      const noise = gaussianNoise({ seed: 1, stream: name }, count);
+      if (dtype === 'float32') return [name, noise];
+      if (dtype !== 'int64')
+        throw new Error(`bench: expected float32 or int64 for ${name}, received ${dtype}`);
+      return [name, BigInt64Array.from(noise, (value) => BigInt(Math.floor(Math.abs(value) * 100)))];
+    }),
+  );
+}
+
+/**
+ * Times one case.
+ * @param peak floating-point operations a second that count as 1
+ */
+export async function measureCase(
+  runtime: Runtime,
+  { name, build }: BenchCase,
+  peak: number,
+): Promise<BenchEntry> {
+  const outputs = build();
+  const flops = countFlops(Object.values(outputs));
+  const executable = await runtime.compile(outputs);
+  const seconds = await bestSeconds(executable);
+  await executable.release();
+  return {
+    name,
+    unit: 'ms',
+    value: seconds * 1000,
+    peakFraction: flops === 0 ? null : flops / seconds / peak,
+  };
+}
