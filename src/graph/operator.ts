@@ -49,7 +49,7 @@ export interface OperatorDefinition<Attributes = unknown> {
   readonly name: string;
   /** Shape rule: types of the outputs, or an error that says what was expected. */
   infer(inputs: readonly (Value | null)[], attributes: Attributes): readonly TensorType[];
-  /** Writes the node as ONNX nodes that produce `outputs` from `inputs` (`''` for an omitted input). */
+  /** Writes the node as ONNX nodes that produce `outputs` from `inputs` (`''` for omitted inputs and unused outputs). */
   emit(
     context: EmitContext,
     inputs: readonly string[],

@@ -58,7 +58,9 @@ export interface EncodedModel {
  */
 export function encodeModel(outputs: Readonly<Record<string, Value>>, device = 'cpu'): EncodedModel {
   const encoder = new Encoder(device, outputs);
-  for (const node of topologicalOrder(Object.values(outputs))) encoder.addNode(node.outputs);
+  const order = topologicalOrder(Object.values(outputs));
+  const used = new Set<Value | null>([...Object.values(outputs), ...order.flatMap((node) => node.inputs)]);
+  for (const node of order) encoder.addNode(node.outputs, used);
   const outputInfos = Object.entries(outputs).map(([name, value]) => encoder.addOutput(name, value));
   const model = create(ModelProtoSchema, {
     irVersion: IR_VERSION,
@@ -110,7 +112,7 @@ class Encoder implements EmitContext {
     }
   }
 
-  addNode(values: readonly Value[]): void {
+  addNode(values: readonly Value[], used: ReadonlySet<Value | null>): void {
     const { node } = values[0]!;
     const leaf = leafOf(values[0]!);
     if (leaf !== null) {
@@ -120,7 +122,8 @@ class Encoder implements EmitContext {
     this.#scope = node.scope === '' ? node.operator.name : `${node.scope}/${node.operator.name}`;
     const inputs = node.inputs.map((value) => (value === null ? '' : this.#names.get(value)!));
     const outputs = values.map(
-      (value, i) => this.#outputNames.get(value) ?? `v${node.id}${i === 0 ? '' : `.${i}`}`,
+      (value, i) =>
+        this.#outputNames.get(value) ?? (i === 0 ? `v${node.id}` : used.has(value) ? `v${node.id}.${i}` : ''),
     );
     values.forEach((value, i) => {
       this.#names.set(value, outputs[i]!);

@@ -1,8 +1,8 @@
 /** Convolution and transposed convolution over two spatial axes, with stride, padding, dilation and groups. */
 
-import type { OnnxAttribute } from '../operator.ts';
+import type { EmitContext, OnnxAttribute } from '../operator.ts';
 import { defineOperator, required } from '../operator.ts';
-import type { Value } from '../value.ts';
+import type { GraphNode, Value } from '../value.ts';
 import { zeros } from './indexing.ts';
 import { matmul } from './matmul.ts';
 import { reduceSum } from './reduction.ts';
@@ -214,13 +214,15 @@ const convTransposeOperator = defineOperator<TransposedGeometry>({
       const natural = (x!.shape[2 + i]! - 1) * stride[i]! + span(weight!.shape[2 + i]!, dilation[i]!);
       return outputSize[i]! - (natural - padding[i]! - padding[2 + i]!);
     });
+    const attributes = { ...onnxAttributes(node.attributes, weight!), output_padding: { ints: extra } };
+    const channels = x!.shape[1]!;
+    const { groups } = node.attributes;
+    if (context.device === 'webgpu' && weight!.shape[1] === 1 && groups > 1 && groups < channels) {
+      emitOneChannelGroups(context, inputs, outputs, attributes, node);
+      return;
+    }
     const used = inputs[2] === '' || inputs[2] === undefined ? inputs.slice(0, 2) : inputs;
-    context.node(
-      'ConvTranspose',
-      used,
-      { ...onnxAttributes(node.attributes, weight!), output_padding: { ints: extra } },
-      outputs,
-    );
+    context.node('ConvTranspose', used, attributes, outputs);
   },
   gradient(node, cotangents, needs) {
     const [x, weight] = node.inputs as readonly Value[];
@@ -247,6 +249,34 @@ const convTransposeOperator = defineOperator<TransposedGeometry>({
     ];
   },
 });
+
+/**
+ * Transposed convolution whose groups turn several channels into one. The WebGPU provider gets it wrong: every channel
+ * becomes a group of its own, and the results of a group are added up.
+ */
+function emitOneChannelGroups(
+  context: EmitContext,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Record<string, OnnxAttribute>,
+  node: GraphNode<TransposedGeometry>,
+): void {
+  const [n, channels] = node.inputs[0]!.shape as [number, number];
+  const { groups, outputSize } = node.attributes;
+  const [apart] = context.node('ConvTranspose', inputs.slice(0, 2), {
+    ...attributes,
+    group: { int: channels },
+  });
+  const shape = [n, groups, channels / groups, ...outputSize];
+  const [grouped] = context.node('Reshape', [apart!, context.constant(shape, [5], 'int64')]);
+  const hasBias = inputs[2] !== undefined && inputs[2] !== '';
+  const sum = hasBias ? 1 : outputs;
+  const axes = context.constant([2], [1], 'int64');
+  const [summed] = context.node('ReduceSum', [grouped!, axes], { keepdims: { int: 0 } }, sum);
+  if (!hasBias) return;
+  const [bias] = context.node('Reshape', [inputs[2]!, context.constant([groups, 1, 1], [3], 'int64')]);
+  context.node('Add', [summed!, bias!], {}, outputs);
+}
 
 /** Padding under which a convolution of the output has exactly the input's size (bottom and right may be negative). */
 function coveredPadding(

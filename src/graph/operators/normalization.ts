@@ -1,5 +1,6 @@
 /** Normalisations: layer, group, instance and batch norm, and the L2 norm of vectors. */
 
+import type { EmitContext } from '../operator.ts';
 import { defineOperator, required } from '../operator.ts';
 import { elementCount } from '../types.ts';
 import type { Value } from '../value.ts';
@@ -11,6 +12,31 @@ import { neg, sqrt } from './unary.ts';
 
 interface LayerNormAttributes {
   readonly epsilon: number;
+}
+
+/**
+ * Layer norm of the last axis. WebGPU's works the variance out as mean of squares minus square of the mean, which
+ * loses all digits where the mean is much larger than the deviation: there the mean is taken off before.
+ */
+function emitLayerNorm(
+  context: EmitContext,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  epsilon: number,
+): void {
+  const attributes = { axis: { int: -1 }, epsilon: { float: epsilon } };
+  const [y, mean, inverse] = outputs as [string, string, string];
+  const used = (names: readonly string[]) => names.slice(0, names.findLastIndex((name) => name !== '') + 1);
+  if (context.device !== 'webgpu') {
+    context.node('LayerNormalization', inputs, attributes, used(outputs));
+    return;
+  }
+  const axes = context.constant([-1], [1], 'int64');
+  const [centre] = context.node('ReduceMean', [inputs[0]!, axes], { keepdims: { int: 1 } });
+  const [centred] = context.node('Sub', [inputs[0]!, centre!]);
+  const rest = mean === '' ? '' : `${mean}/rest`;
+  context.node('LayerNormalization', [centred!, ...inputs.slice(1)], attributes, used([y, rest, inverse]));
+  if (mean !== '') context.node('Add', [centre!, rest], {}, [mean]);
 }
 
 /** Outputs: y as x, and mean and inverse standard deviation [..., 1]. */
@@ -27,8 +53,7 @@ const layerNormOperator = defineOperator<LayerNormAttributes>({
     return [x, moments, moments];
   },
   emit(context, inputs, outputs, node) {
-    const attributes = { axis: { int: -1 }, epsilon: { float: node.attributes.epsilon } };
-    context.node('LayerNormalization', inputs, attributes, outputs);
+    emitLayerNorm(context, inputs, outputs, node.attributes.epsilon);
   },
   gradient(node, cotangents, needs) {
     const [x, weight] = node.inputs as readonly Value[];
@@ -91,13 +116,9 @@ const groupNormOperator = defineOperator<GroupNormAttributes>({
     const shapeOf = (shape: readonly number[]) => context.constant(shape, [shape.length], 'int64');
     const [rows] = context.node('Reshape', [inputs[0]!, shapeOf([x.shape[0]!, groups, count])]);
     const ones = context.constant(new Array<number>(count).fill(1), [count], x.dtype);
-    const [normalized] = context.node(
-      'LayerNormalization',
-      [rows!, ones],
-      { axis: { int: -1 }, epsilon: { float: epsilon } },
-      [`${outputs[0]}/normalized`, outputs[1]!, outputs[2]!],
-    );
-    const [full] = context.node('Reshape', [normalized!, shapeOf(x.shape)]);
+    const normalized = `${outputs[0]}/normalized`;
+    emitLayerNorm(context, [rows!, ones], [normalized, outputs[1]!, outputs[2]!], epsilon);
+    const [full] = context.node('Reshape', [normalized, shapeOf(x.shape)]);
     const column = shapeOf([1, channels, ...x.shape.slice(2).map(() => 1)]);
     const [weight] = context.node('Reshape', [inputs[1]!, column]);
     const [bias] = context.node('Reshape', [inputs[2]!, column]);

@@ -7,6 +7,7 @@ import { constant } from '../value.ts';
 import { mul } from './arithmetic.ts';
 import { convTranspose2d } from './convolution.ts';
 import { scatterElementsAdd } from './indexing.ts';
+import { ONNX_DATA_TYPE } from './logic.ts';
 import { reduceMean } from './reduction.ts';
 import { reshape, slice } from './shape.ts';
 
@@ -52,7 +53,17 @@ const maxPoolOperator = defineOperator<PoolingAttributes>({
     ];
   },
   emit(context, inputs, outputs, node) {
-    context.node('MaxPool', inputs, onnxAttributes(node.attributes), outputs);
+    const attributes = onnxAttributes(node.attributes);
+    const [largest, indices] = outputs as [string, string];
+    if (context.device !== 'webgpu' || indices === '') {
+      context.node('MaxPool', inputs, attributes, indices === '' ? [largest] : [largest, indices]);
+      return;
+    }
+    // The WebGPU provider knows no indices, but takes the node and fails when it runs. It leaves float64 to the processor.
+    context.node('MaxPool', inputs, attributes, [largest]);
+    const [wide] = context.node('Cast', inputs, { to: { int: ONNX_DATA_TYPE.float64 } });
+    const [, found] = context.node('MaxPool', [wide!], attributes, 2);
+    context.node('Identity', [found!], {}, [indices]);
   },
   gradient(node, cotangents) {
     const x = node.inputs[0]!;

@@ -126,15 +126,18 @@ const sliceOperator = defineOperator<SliceAttributes>({
       return end < 0 ? -shape[axis]! - 1 : end;
     });
     const list = (values: readonly number[]) => context.constant(values, [values.length], 'int64');
+    let source = inputs[0]!;
+    // The WebGPU provider starts every backward slice at the end of the axis: make the start the end.
+    const backward = axes.filter((axis) => steps[axis]! < 0 && starts[axis]! < shape[axis]! - 1);
+    if (context.device === 'webgpu' && backward.length > 0) {
+      const upToStart = list(backward.map((axis) => starts[axis]! + 1));
+      [source] = context.node('Slice', [source, list(backward.map(() => 0)), upToStart, list(backward)]) as [
+        string,
+      ];
+    }
     context.node(
       'Slice',
-      [
-        inputs[0]!,
-        list(axes.map((a) => starts[a]!)),
-        list(ends),
-        list(axes),
-        list(axes.map((a) => steps[a]!)),
-      ],
+      [source, list(axes.map((a) => starts[a]!)), list(ends), list(axes), list(axes.map((a) => steps[a]!))],
       {},
       outputs,
     );

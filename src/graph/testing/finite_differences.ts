@@ -88,7 +88,9 @@ export function buildCase(testCase: OperatorCase, prefix = ''): BuiltCase {
   const cotangents: Record<string, TensorData> = {};
   const cotangentInputs = floating.map((output) => {
     const position = outputs.indexOf(output);
-    cotangents[`${prefix}g${position}`] = Float32Array.from(uniform(-1, 1)(elementCount(output.shape), random));
+    cotangents[`${prefix}g${position}`] = Float32Array.from(
+      uniform(-1, 1)(elementCount(output.shape), random),
+    );
     return input(`${prefix}g${position}`, output.shape);
   });
   const gradients =
@@ -293,6 +295,7 @@ export async function compareCases(
       faults.push(`${title}: ${isValue ? 'value' : 'gradient'} ${name}: ${(error as Error).message}`);
     }
   }
-  if (faults.length > 0) throw new Error(`${runtime.device} differs from ${trusted.device}:\n${faults.join('\n')}`);
+  if (faults.length > 0)
+    throw new Error(`${runtime.device} differs from ${trusted.device}:\n${faults.join('\n')}`);
   return { valueError, gradientError };
 }

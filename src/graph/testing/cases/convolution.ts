@@ -172,6 +172,13 @@ const TRANSPOSED: readonly Row<PlainGeometry & { readonly outputPadding?: readon
     true,
   ],
   ['depthwise', [1, 3, 3, 3], [3, 1, 2, 2], { groups: 3, stride: [2, 2] }],
+  [
+    'groups of two channels to one',
+    [1, 4, 3, 3],
+    [4, 1, 3, 3],
+    { groups: 2, stride: [2, 2], padding: [1, 1, 1, 1] },
+    true,
+  ],
   ['kernel smaller than the stride', [1, 2, 3, 2], [2, 2, 1, 1], { stride: [2, 2], outputPadding: [1, 1] }],
 ];
 

@@ -25,6 +25,7 @@ const SLICES: readonly [name: string, shape: Shape, ranges: readonly shapes.Slic
   ['step 3 from 1', [2, 8], [{ axis: 1, start: 1, end: 8, step: 3 }]],
   ['step -1', [5], [{ axis: 0, step: -1 }]],
   ['step -2 between bounds', [3, 9], [{ axis: 1, start: 7, end: 1, step: -2 }]],
+  ['step -1 from the middle', [2, 6], [{ axis: 1, start: 3, end: 0, step: -1 }]],
   ['step -3 down to the first', [7], [{ axis: 0, start: 6, step: -3 }]],
   ['step -2 that misses the first', [6], [{ axis: 0, step: -2 }]],
   ['one element', [3, 3], [{ axis: 1, start: 2, end: 3 }]],
