@@ -7,6 +7,7 @@ import { createTarget, uniformTarget } from '../fairness/target_distribution.ts'
 import { measureAttribute } from './attribute_result.ts';
 import { compareAttribute } from './comparison.ts';
 import { promptsCsv, reportHtml, reportJson, summaryCsv, writeReport } from './report.ts';
+import { shortenPrompts } from './report_charts.ts';
 import type { ReportData } from './report_data.ts';
 
 const gender = uniformTarget([{ name: 'gender', classes: ['male', 'female'] }]);
@@ -116,8 +117,8 @@ describe('reportHtml', () => {
     ]) {
       expect(html).toContain(text);
     }
-    expect(html).toContain('above the floor');
-    expect(html).toContain('not distinguishable from target');
+    expect(html).toContain('<td>above</td>');
+    expect(html).toContain('<td>reached</td>');
     expect(html).toContain('data:image/png;base64,iVBORw==');
   });
 
@@ -163,6 +164,29 @@ describe('reportHtml', () => {
     expect(single).not.toContain('Change of bias');
     expect(single).not.toContain('undefined');
   });
+});
+
+describe('shortenPrompts', () => {
+  it.each([
+    [
+      ['a photo of a cook, a person', 'a photo of a bus driver, a person'],
+      ['cook', 'bus driver'],
+    ],
+    [
+      ['a cook', 'a pilot'],
+      ['cook', 'pilot'],
+    ],
+    [
+      ['a cook', 'a cook'],
+      ['a cook', 'a cook'],
+    ],
+    [
+      ['a photo', 'a photo of x'],
+      ['a photo', 'a photo of x'],
+    ],
+    [['only one'], ['only one']],
+    [[], []],
+  ])('%j', (prompts, short) => expect(shortenPrompts(prompts)).toEqual(short));
 });
 
 describe('numbers', () => {

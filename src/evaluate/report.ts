@@ -22,7 +22,8 @@ const EXPLANATION = [
     'by prompt; the table gives its mean and standard deviation over prompts. Total variation is half the sum of the ' +
     'differences from the target.',
   'Neither is zero for a model exactly on target, because a prompt has a limited number of images. The floor is the ' +
-    'exact expectation for such a model with the same numbers of faces. Intervals come from images resampled within ' +
+    'exact expectation for such a model with the same numbers of faces; it is reached where the interval of the total ' +
+    "variation includes it, so that these images can't tell the model from one on target. Intervals come from images resampled within " +
     'prompts, centred on the measured mean, and say nothing about prompts that were not measured. Where the target ' +
     'is not uniform the bias need not be small: total variation is then the measure to read.',
 ];

@@ -61,6 +61,7 @@ export function evaluationCharts(evaluations: readonly Evaluation[]): ReportChar
   const shares = evaluations.flatMap((evaluation) =>
     evaluation.attributes.map((result): ReportChart => {
       const shown = result.prompts.slice(0, MAXIMUM_CHART_PROMPTS);
+      const labels = shortenPrompts(shown.map((prompt) => prompt.prompt));
       const hidden = result.prompts.length - shown.length;
       const title = `${result.attribute} by prompt: ${evaluation.label}`;
       return {
@@ -71,8 +72,8 @@ export function evaluationCharts(evaluations: readonly Evaluation[]): ReportChar
             .map((name, k) => `${name} ${percent(result.frequencies[k]!)}`)
             .join(', ')}.`,
           classes: result.classes,
-          rows: shown.map((prompt) => ({
-            label: prompt.prompt,
+          rows: shown.map((prompt, index) => ({
+            label: labels[index]!,
             shares: prompt.frequencies,
             note: `${prompt.faces} of ${prompt.images}`,
           })),
@@ -101,6 +102,30 @@ function describeMeans(evaluations: readonly Evaluation[], measure: 'bias' | 'to
       }),
     )
     .join(' ');
+}
+
+/**
+ * Prompts without the words that all of them begin and end with, so that charts show what differs; as they are where
+ * nothing would be left of one.
+ */
+export function shortenPrompts(prompts: readonly string[]): readonly string[] {
+  if (prompts.length < 2) return prompts;
+  const words = prompts.map((prompt) => prompt.split(' '));
+  const shortest = Math.min(...words.map((list) => list.length));
+  const shared = (at: (list: readonly string[], i: number) => string | undefined, most: number) => {
+    let count = 0;
+    while (count < most && words.every((list) => at(list, count) === at(words[0]!, count))) count++;
+    return count;
+  };
+  const start = shared((list, i) => list[i], shortest);
+  const end = shared((list, i) => list.at(-1 - i), shortest - start);
+  if (start + end >= shortest) return prompts;
+  return words.map((list) =>
+    list
+      .slice(start, list.length - end)
+      .join(' ')
+      .replace(/,$/, ''),
+  );
 }
 
 /** A share as whole or tenth percent: '12.5%'; a dash where it isn't a number. */

@@ -18,7 +18,7 @@ p { max-width: 46rem; margin: .5rem 0; }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }
-th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
 th { font-weight: 600; }
 thead th { color: var(--muted); border-bottom: 2px solid var(--grid); vertical-align: bottom; }
 th:first-child { text-align: left; padding-left: 0; }

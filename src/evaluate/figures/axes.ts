@@ -1,6 +1,5 @@
 /** Scales from values to pixels, round tick values, and their grid lines and labels. */
 
-import { textWidth } from './stroke_font.ts';
 import type { Pen } from './svg.ts';
 import { element } from './svg.ts';
 
@@ -84,8 +83,8 @@ export function logScale(low: number, high: number, from: number, to: number): S
 }
 
 /** Width in pixels of the widest tick label at size 11. */
-export function tickWidth(scale: Scale): number {
-  return Math.max(0, ...scale.ticks.map((tick) => textWidth(scale.format(tick), 11)));
+export function tickWidth(pen: Pen, scale: Scale): number {
+  return Math.max(0, ...scale.ticks.map((tick) => pen.width(scale.format(tick), 11)));
 }
 
 /** Horizontal grid lines with their values, and the axis' name turned along it. */
@@ -108,7 +107,7 @@ export function verticalAxis(pen: Pen, scale: Scale, plot: Plot, name: string): 
     ];
   });
   const middle = (plot.top + plot.bottom) / 2;
-  const title = pen.label(name, plot.left - tickWidth(scale) - 20, middle, {
+  const title = pen.label(name, plot.left - tickWidth(pen, scale) - 20, middle, {
     colour: pen.theme.muted,
     anchor: 'middle',
     rotation: -90,

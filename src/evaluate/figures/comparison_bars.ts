@@ -82,7 +82,7 @@ export function comparisonBars(chart: ComparisonBars, style?: FigureStyle): stri
   const top = heading.bottom + 22;
   const bottom = height - 50;
   const y = linearScale(0, highest, bottom, top, 5);
-  const plot: Plot = { left: tickWidth(y) + 46, top, right: width - 20, bottom };
+  const plot: Plot = { left: tickWidth(pen, y) + 46, top, right: width - 20, bottom };
   const step = (plot.right - plot.left) / Math.max(1, groups.length);
   const drawn = groups.map((group, index) => {
     const middle = plot.left + (index + 0.5) * step;
@@ -113,7 +113,7 @@ function drawGroup(
       ? ''
       : drawBar(pen, bar, left + index * barWidth, barWidth, y, bottom, index),
   );
-  const lines = wrapText(group.label, 12, step - 8, 2);
+  const lines = wrapText(group.label, 12, 0.85 * step, 2);
   const labels = lines.map((line, i) =>
     pen.label(line, middle, bottom + 20 + 15 * i, { colour: pen.theme.muted, anchor: 'middle' }),
   );

@@ -4,7 +4,6 @@ import type { Interval } from '../intervals.ts';
 import type { Plot, Scale } from './axes.ts';
 import { horizontalAxis, linearScale } from './axes.ts';
 import { drawHeading } from './heading.ts';
-import { fitText, textWidth } from './stroke_font.ts';
 import type { FigureStyle, Pen } from './svg.ts';
 import { createPen, element, svgFigure } from './svg.ts';
 import { seriesColour } from './theme.ts';
@@ -59,7 +58,7 @@ export function dotPlot(chart: DotPlot, style?: FigureStyle): string {
     ],
     width,
   );
-  const labelWidth = Math.min(LONGEST_LABEL, Math.max(0, ...rows.map((row) => textWidth(row.label, 12))));
+  const labelWidth = Math.min(LONGEST_LABEL, Math.max(0, ...rows.map((row) => pen.width(row.label, 12))));
   const top = heading.bottom + 8;
   const bottom = top + rows.length * ROW + 4;
   const plot: Plot = { left: labelWidth + 32, top, right: width - 28, bottom };
@@ -103,7 +102,7 @@ function drawRow(
   scale: Scale,
 ): string {
   const { theme } = pen;
-  const label = fitText(row.label, 12, labelWidth);
+  const label = pen.fit(row.label, 12, labelWidth);
   const parts = [pen.label(label, plot.left - 14, middle + 4, { anchor: 'end' })];
   const known = row.values.flatMap((value) => (value !== null && Number.isFinite(value) ? [value] : []));
   if (known.length > 1) {

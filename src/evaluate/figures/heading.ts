@@ -1,6 +1,5 @@
 /** Title and legend at the top of a figure. */
 
-import { fitText, textWidth } from './stroke_font.ts';
 import type { Pen } from './svg.ts';
 import { element } from './svg.ts';
 
@@ -32,13 +31,13 @@ export function drawHeading(
   entries: readonly LegendEntry[],
   width: number,
 ): { readonly markup: string; readonly bottom: number } {
-  const parts = [pen.label(fitText(title, 15, width - 2 * LEFT), LEFT, 26, { size: 15, weight: 'bold' })];
+  const parts = [pen.label(pen.fit(title, 15, width - 2 * LEFT), LEFT, 26, { size: 15, weight: 'bold' })];
   let x = LEFT;
   let y = 50;
   for (const entry of entries) {
     const swatch = SWATCH[entry.mark ?? 'square'] + 6;
-    const label = fitText(entry.label, 12, width - 2 * LEFT - swatch);
-    const needed = swatch + textWidth(label, 12);
+    const label = pen.fit(entry.label, 12, width - 2 * LEFT - swatch);
+    const needed = swatch + pen.width(label, 12);
     if (x > LEFT && x + needed > width - LEFT) {
       x = LEFT;
       y += ROW;

@@ -3,7 +3,6 @@
 import type { Plot, Scale } from './axes.ts';
 import { horizontalAxis, linearScale, logScale, tickWidth, verticalAxis } from './axes.ts';
 import { drawHeading } from './heading.ts';
-import { textWidth } from './stroke_font.ts';
 import type { FigureStyle, Pen } from './svg.ts';
 import { createPen, element, number, svgFigure } from './svg.ts';
 import { seriesColour } from './theme.ts';
@@ -93,7 +92,7 @@ export function lineChart(chart: LineChart, style?: FigureStyle): string {
   const top = heading.bottom + 10;
   const bottom = height - 52;
   const y = yScale === 'log' ? logScale(yLow, yHigh, bottom, top) : linearScale(yLow, yHigh, bottom, top, 6);
-  const plot: Plot = { left: tickWidth(y) + 46, top, right: width - 24, bottom };
+  const plot: Plot = { left: tickWidth(pen, y) + 46, top, right: width - 24, bottom };
   const x = linearScale(xLow, xHigh, plot.left, plot.right, 8, false);
   const usable = (point: { x: number; y: number }) => Number.isFinite(point.x) && drawn(point.y);
 
@@ -163,7 +162,7 @@ function drawBand(line: LineSeries, colour: string, x: Scale, y: Scale): string 
 function drawReference(pen: Pen, reference: { readonly label: string }, y: number, plot: Plot): string {
   const { theme } = pen;
   const line = { x1: plot.left, x2: plot.right, y1: y, y2: y, stroke: theme.reference };
-  const width = textWidth(reference.label, 11) + 8;
+  const width = pen.width(reference.label, 11) + 8;
   return (
     element('line', { ...line, 'stroke-width': 1.25, 'stroke-dasharray': '5 4' }) +
     element('rect', {

@@ -3,7 +3,6 @@
 import type { Plot } from './axes.ts';
 import { horizontalAxis, linearScale } from './axes.ts';
 import { drawHeading } from './heading.ts';
-import { fitText, textWidth } from './stroke_font.ts';
 import type { FigureStyle, Pen } from './svg.ts';
 import { createPen, element, svgFigure } from './svg.ts';
 import { seriesColour } from './theme.ts';
@@ -47,8 +46,8 @@ export function stackedBars(chart: StackedBars, style?: FigureStyle): string {
   }));
   const targetEntry = { label: 'target', colour: pen.theme.reference, mark: 'line' as const, dash: '5 3' };
   const heading = drawHeading(pen, chart.title, target ? [...entries, targetEntry] : entries, width);
-  const labelWidth = Math.min(LONGEST_LABEL, Math.max(0, ...rows.map((row) => textWidth(row.label, 12))));
-  const noteWidth = Math.max(0, ...rows.map((row) => textWidth(row.note ?? '', 11)));
+  const labelWidth = Math.min(LONGEST_LABEL, Math.max(0, ...rows.map((row) => pen.width(row.label, 12))));
+  const noteWidth = Math.max(0, ...rows.map((row) => pen.width(row.note ?? '', 11)));
   const top = heading.bottom + 8;
   const bottom = top + rows.length * ROW + 4;
   const plot: Plot = {
@@ -77,7 +76,7 @@ function drawRow(pen: Pen, row: StackedRow, plot: Plot, labelWidth: number, top:
   const middle = top + ROW / 2;
   const full = plot.right - plot.left;
   const bar = { y: top + 3, height: ROW - 6 };
-  const label = fitText(row.label, 12, labelWidth);
+  const label = pen.fit(row.label, 12, labelWidth);
   const parts = [
     pen.label(label, plot.left - 12, middle + 4, { anchor: 'end' }),
     element('rect', { ...bar, x: plot.left, width: full, fill: theme.grid }),
@@ -107,7 +106,7 @@ function drawShares(pen: Pen, row: StackedRow, plot: Plot, top: number): string 
   return segmentsOf(row, plot)
     .map(({ k, share, x, width }) => {
       const label = `${Math.round(share * 100)}%`;
-      const needed = textWidth(label, 11) + 8;
+      const needed = pen.width(label, 11) + 8;
       if (width < needed + 2) return '';
       const { fill, ink } = seriesColour(pen.theme, k);
       const middle = x + width / 2;

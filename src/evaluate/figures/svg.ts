@@ -1,13 +1,16 @@
 /** SVG text: escaped elements, labels as text or as strokes, and the frame that every figure shares. */
 
 import type { Weight } from './stroke_font.ts';
-import { strokeText } from './stroke_font.ts';
+import { fitText, strokeText, textWidth } from './stroke_font.ts';
 import type { Theme } from './theme.ts';
 import { pageTheme } from './theme.ts';
 
 /** Fonts of labels that stay text; the reader's system has one of them. */
 export const FONT_FAMILY =
   "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
+
+/** How much wider than the built-in typeface a reader's font may be: Verdana and DejaVu Sans are the widest in use. */
+const WIDEST_FONT = 1.2;
 
 /** How a figure is drawn. */
 export interface FigureStyle {
@@ -45,6 +48,10 @@ export interface Pen {
   readonly theme: Theme;
   /** Id prefix. */
   readonly id: string;
+  /** Width in pixels that a label needs at most. */
+  width(text: string, size: number): number;
+  /** The label cut with an ellipsis where it is wider than `width` pixels. */
+  fit(text: string, size: number, width: number): string;
   /** Draws a label with its baseline at y. */
   label(text: string, x: number, y: number, options?: LabelOptions): string;
 }
@@ -77,9 +84,12 @@ export function element(name: string, attributes: Attributes, ...children: reado
 /** Fills in a style. */
 export function createPen(style: FigureStyle = {}): Pen {
   const { theme = pageTheme, labels = 'text', id = 'figure' } = style;
+  const widen = labels === 'text' ? WIDEST_FONT : 1;
   return {
     theme,
     id,
+    width: (text, size) => textWidth(text, size) * widen,
+    fit: (text, size, width) => fitText(text, size, width / widen),
     label(text, x, y, options = {}) {
       const { size = 12, colour = theme.ink, anchor = 'start', weight = 'regular', rotation = 0 } = options;
       if (labels === 'strokes') return strokeText(text, x, y, size, colour, anchor, weight, rotation);
