@@ -1,7 +1,9 @@
 /** Attribute classifiers: gender, race and age of a face, from a crop of the image around it. */
 
+import { z } from 'zod';
 import type { Runtime, Value } from '../graph/index.ts';
 import { input } from '../graph/index.ts';
+import { parseConfig } from '../models/config.ts';
 import { imageClassifier, parseImageClassifierConfig } from '../models/image_classifier.ts';
 import type { Box } from './box.ts';
 import { cropImages, cropMatrices, FACE_CROP_MARGIN, faceWindow } from './crop.ts';
@@ -65,28 +67,22 @@ export interface AttributeClassifier {
   release(): Promise<void>;
 }
 
-/**
- * Class names of a classifier's heads: `heads` holds them as lists, or numbers of classes with the lists in `classes`.
- * @returns the attributes, and the configuration with numbers in `heads`
- */
-function attributesOf(json: unknown): { readonly attributes: AttributeHead[]; readonly json: unknown } {
-  const config = json as {
-    readonly heads?: Record<string, unknown>;
-    readonly classes?: Record<string, unknown>;
-  };
-  const attributes = Object.entries(config.heads ?? {}).map(([name, head]) => {
-    const classes = Array.isArray(head) ? head : config.classes?.[name];
-    const wrong = !Array.isArray(classes) || !classes.every((each) => typeof each === 'string');
-    if (wrong || (typeof head === 'number' && head !== classes.length)) {
+const namesSchema = z.looseObject({ classes: z.record(z.string(), z.array(z.string()).min(2)) });
+
+/** A classifier's configuration, and its attributes with the class names that its field `classes` lists. */
+function parseNamedClassifier(json: unknown) {
+  const classifier = parseImageClassifierConfig(json);
+  const { classes } = parseConfig(namesSchema, json, 'image classifier');
+  const attributes = Object.entries(classifier.heads).map(([name, count]): AttributeHead => {
+    const names = classes[name];
+    if (names?.length !== count) {
       throw new Error(
-        `image classifier configuration: expected the class names of '${name}' in heads or classes, ` +
-          `received ${JSON.stringify(head)} and ${JSON.stringify(config.classes?.[name]) ?? 'nothing'}`,
+        `image classifier configuration: classes.${name}: expected ${count} names, received ${names ?? 'none'}`,
       );
     }
-    return Object.freeze({ name, classes: Object.freeze([...(classes as string[])]) });
+    return Object.freeze({ name, classes: Object.freeze(names) });
   });
-  const heads = Object.fromEntries(attributes.map(({ name, classes }) => [name, classes.length]));
-  return { attributes, json: { ...config, heads } };
+  return { classifier, attributes };
 }
 
 /**
@@ -94,12 +90,8 @@ function attributesOf(json: unknown): { readonly attributes: AttributeHead[]; re
  * @throws Error naming the file that is missing or wrong
  */
 export function loadAttributeModel(folder: string): AttributeModel {
-  const opened = openModelFolder(folder, (json) => {
-    const named = attributesOf(json);
-    return { attributes: named.attributes, classifier: parseImageClassifierConfig(named.json) };
-  });
-  const { parameters, preprocessing, check } = opened;
-  const { attributes, classifier } = opened.config;
+  const { config, parameters, preprocessing, check } = openModelFolder(folder, parseNamedClassifier);
+  const { classifier, attributes } = config;
   const side = classifier.image_size;
   check((tracked) => imageClassifier(classifier, tracked, input('images', [1, 3, side, side])));
   return Object.freeze({
