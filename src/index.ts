@@ -1,0 +1,31 @@
+/** The library: draw images from text, fine-tune the model towards a distribution, measure it, and the parts of each. */
+
+export type { Adapter, SoftTokens } from './diffusion/adapter.ts';
+export { NO_ADAPTER } from './diffusion/adapter.ts';
+export { readAdapter, writeAdapter } from './diffusion/adapter_file.ts';
+export type { RgbImage } from './diffusion/image.ts';
+export { readPlanes } from './diffusion/image.ts';
+export type { TextToImageModel } from './diffusion/model.ts';
+export { openTextToImageModel } from './diffusion/model.ts';
+export type { BatchSizes, Sample, SampleRequest, StepEvent } from './diffusion/pipeline.ts';
+export { TextToImagePipeline } from './diffusion/pipeline.ts';
+export { createPlan } from './diffusion/schedulers/create_plan.ts';
+export type { Evaluation, EvaluationRequest } from './evaluate/evaluate.ts';
+export { evaluate, measureEvaluation } from './evaluate/evaluate.ts';
+export { writeReport } from './evaluate/report.ts';
+export { loadAttributeClassifier, loadFaceDetector } from './faces/index.ts';
+export type { ImageLoss, LossWeights, TargetDistribution } from './fairness/index.ts';
+export { createImageLoss, loadJudges, targetFromShares, uniformTarget } from './fairness/index.ts';
+export type { FinetuneResources, PreparedFinetune } from './finetune/assemble.ts';
+export { prepareFinetune } from './finetune/assemble.ts';
+export type { FinetuneConfig } from './finetune/config.ts';
+export { finetuneConfigSchema } from './finetune/config.ts';
+export { DirectFinetuning } from './finetune/direct_finetuning.ts';
+export { fairnessObjective } from './finetune/fairness_objective.ts';
+export type { ImageObjective, ObjectiveRequest, ObjectiveResult } from './finetune/objective.ts';
+export type { FinetuneProgress, FinetuneResult, FinetuneSettings } from './finetune/run.ts';
+export { finetune } from './finetune/run.ts';
+export * as graph from './graph/index.ts';
+export { Runtime } from './graph/index.ts';
+export * as models from './models/index.ts';
+export { loadClipTokenizer } from './text/clip_tokenizer.ts';
