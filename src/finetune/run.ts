@@ -1,6 +1,6 @@
 /** The finetuning loop: sample, measure the loss, adjusted gradient, optimizer, moving average, validation, checkpoints. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
@@ -9,7 +9,6 @@ import { createGenerator } from '../diffusion/noise.ts';
 import type { Sample, TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
-import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import type { GuidanceBranches } from './direct_finetuning.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
@@ -17,6 +16,7 @@ import type { GradientMode } from './gradient_coefficients.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
 import type { ImageObjective } from './objective.ts';
 import { AdamW } from './optimizer.ts';
+import { truncateLog } from './run_log.ts';
 import { chooseTimesteps } from './timestep_choice.ts';
 import type { TrainedPart } from './trained_part.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
@@ -96,7 +96,8 @@ function seedsFrom(base: number, run: number, first: number, count: number): num
  * Finetunes until `settings.iterations` are done, from the newest whole checkpoint of the run folder or from the start.
  *
  * Every iteration follows from its number and the state alone, so a resumed run gives the numbers of an uninterrupted one.
- * @throws Error when the checkpoint belongs to another configuration, or the signal is raised (after a checkpoint)
+ * @throws Error when the checkpoint belongs to another configuration, or the signal's reason once it is raised: within the
+ * iteration, of which nothing remains, after a checkpoint of those before it
  */
 export async function finetune(
   pipeline: TextToImagePipeline,
@@ -111,8 +112,13 @@ export async function finetune(
     let smoothed = 0;
     while (run.iteration < settings.iterations) {
       const started = performance.now();
-      const step = await run.step(signal);
-      const validation = run.isValidationDue() ? await run.validate(signal) : null;
+      const step = await run.step(signal).catch((error: unknown) => {
+        // An iteration that was broken off has changed nothing: the finished ones are kept.
+        if (signal?.aborted && run.iteration > 0) run.save();
+        throw error;
+      });
+      // Not broken off: a resumed run would lack its numbers.
+      const validation = run.isValidationDue() ? await run.validate() : null;
       const seconds = (performance.now() - started) / 1000;
       smoothed = smoothed === 0 ? seconds : smoothed * 0.8 + seconds * 0.2;
       const progress = {
@@ -226,7 +232,7 @@ class FinetuneRun {
     steps: number,
     adapter: Adapter,
     keepTrajectory: boolean,
-    signal: AbortSignal | undefined,
+    signal?: AbortSignal,
   ): Promise<DrawnImages> {
     const pipeline = this.#pipeline;
     const { guidanceScale, negativePrompt } = this.#settings;
@@ -302,14 +308,14 @@ class FinetuneRun {
   }
 
   /** Means over the validation prompts, always with the same noise, of what the objective measures on the averaged adapter. */
-  async validate(signal: AbortSignal | undefined): Promise<Record<string, number>> {
+  async validate(): Promise<Record<string, number>> {
     const { prompts, imagesPerPrompt, samplingSteps } = this.#settings.validation;
     const { seed } = this.#settings;
     const sums: Record<string, number> = {};
     for (const [i, prompt] of prompts.entries()) {
       const seeds = seedsFrom(VALIDATION_SEEDS, seed, i * imagesPerPrompt, imagesPerPrompt);
-      const drawn = await this.#draw(prompt, seeds, samplingSteps, this.averagedAdapter(), false, signal);
-      const originals = await this.#draw(prompt, seeds, samplingSteps, NO_ADAPTER, false, signal);
+      const drawn = await this.#draw(prompt, seeds, samplingSteps, this.averagedAdapter(), false);
+      const originals = await this.#draw(prompt, seeds, samplingSteps, NO_ADAPTER, false);
       const measured = await this.#objective.measure({
         images: drawn.images,
         originals: originals.images,
@@ -399,13 +405,7 @@ class FinetuneRun {
       this.#skipped = Number(metadata.skipped);
       this.#iteration = checkpoint.step;
     }
-    if (!existsSync(this.#logFile)) return;
-    const kept = readFileSync(this.#logFile, 'utf8')
-      .split('\n')
-      .filter(
-        (line) => line !== '' && (JSON.parse(line) as { iteration: number }).iteration <= this.#iteration,
-      );
-    writeTextAtomically(this.#logFile, kept.map((line) => `${line}\n`).join(''));
+    truncateLog(this.#logFile, 'iteration', this.#iteration);
   }
 
   async release(): Promise<void> {

@@ -1,14 +1,14 @@
 /** The training loop: runs a loss graph step by step, updates parameters, logs, checkpoints and resumes exactly. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { StoredTensor } from '../finetune/checkpoint.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from '../finetune/checkpoint.ts';
 import { ExponentialMovingAverage } from '../finetune/moving_average.ts';
 import { AdamW } from '../finetune/optimizer.ts';
+import { truncateLog } from '../finetune/run_log.ts';
 import type { Runtime, Tensors, Value } from '../graph/index.ts';
 import { gradient, scalar } from '../graph/index.ts';
-import { writeTextAtomically } from '../weights/atomic_file.ts';
 
 /** What is trained and on what: a loss graph, its parameters and a pure function from step to batch. */
 export interface TrainingTask {
@@ -89,50 +89,53 @@ export async function train(
   const average = new ExponentialMovingAverage(parameters, { decay: settings.averageDecay });
   const log = path.join(settings.directory, 'log.jsonl');
   mkdirSync(settings.directory, { recursive: true });
-  let step = restore(settings, parameters, optimizer, average);
-  truncateLog(log, step);
+  let { step, skipped } = restore(settings, parameters, optimizer, average);
+  truncateLog(log, 'step', step);
 
   const executable = await compileTask(runtime, task, names);
-  let skipped = 0;
-  let next = step < settings.steps ? Promise.resolve(task.batch(step, average.values)) : null;
-  let smoothed = 0;
-  while (step < settings.steps) {
-    const started = performance.now();
-    const batch = await next!;
-    const running = executable.run({ ...batch, ...Object.fromEntries(parameters) });
-    const upcoming = step + 1;
-    // The next batch is prepared while the worker computes; a task that reads the average sees the one before this step.
-    next = upcoming < settings.steps ? Promise.resolve(task.batch(upcoming, average.values)) : null;
-    const outputs = await running;
-    const gradients = new Map(names.map((name) => [name, outputs[`gradient ${name}`] as Float32Array]));
-    const rate = settings.learningRate(step);
-    const report = optimizer.step(gradients, { learningRate: rate, clipNorm: settings.clipNorm });
-    if (report.skipped) skipped++;
-    else average.update();
-    step++;
-    const seconds = (performance.now() - started) / 1000;
-    smoothed = smoothed === 0 ? seconds : smoothed * 0.95 + seconds * 0.05;
-    const progress: TrainingProgress = {
-      name: task.name,
-      step,
-      steps: settings.steps,
-      loss: Number(outputs.loss![0]),
-      metrics: Object.fromEntries(Object.keys(task.metrics).map((key) => [key, Number(outputs[key]![0])])),
-      learningRate: rate,
-      gradientNorm: report.gradientNorm,
-      skipped,
-      seconds,
-      secondsLeft: smoothed * (settings.steps - step),
-    };
-    appendFileSync(log, `${JSON.stringify(logLine(progress))}\n`);
-    onProgress(progress);
-    const stopping = signal?.aborted === true;
-    if (stopping || step % settings.checkpointEvery === 0 || step === settings.steps) {
-      save(settings, step, task, parameters, optimizer, average);
+  try {
+    let next = step < settings.steps ? Promise.resolve(task.batch(step, average.values)) : null;
+    let smoothed = 0;
+    while (step < settings.steps) {
+      const started = performance.now();
+      const batch = await next!;
+      const running = executable.run({ ...batch, ...Object.fromEntries(parameters) });
+      const upcoming = step + 1;
+      // The next batch is prepared while the worker computes; a task that reads the average sees the one before this step.
+      next = upcoming < settings.steps ? Promise.resolve(task.batch(upcoming, average.values)) : null;
+      const outputs = await running;
+      const gradients = new Map(names.map((name) => [name, outputs[`gradient ${name}`] as Float32Array]));
+      const rate = settings.learningRate(step);
+      const report = optimizer.step(gradients, { learningRate: rate, clipNorm: settings.clipNorm });
+      if (report.skipped) skipped++;
+      else average.update();
+      step++;
+      const seconds = (performance.now() - started) / 1000;
+      smoothed = smoothed === 0 ? seconds : smoothed * 0.95 + seconds * 0.05;
+      const progress: TrainingProgress = {
+        name: task.name,
+        step,
+        steps: settings.steps,
+        loss: Number(outputs.loss![0]),
+        metrics: Object.fromEntries(Object.keys(task.metrics).map((key) => [key, Number(outputs[key]![0])])),
+        learningRate: rate,
+        gradientNorm: report.gradientNorm,
+        skipped,
+        seconds,
+        secondsLeft: smoothed * (settings.steps - step),
+      };
+      appendFileSync(log, `${JSON.stringify(logLine(progress))}\n`);
+      onProgress(progress);
+      const stopping = signal?.aborted === true;
+      if (stopping || step % settings.checkpointEvery === 0 || step === settings.steps) {
+        save(settings, { step, skipped }, task, parameters, optimizer, average);
+      }
+      if (stopping)
+        throw new Error(`${task.name}: stopped after step ${step}; run the same command to go on`);
     }
-    if (stopping) throw new Error(`${task.name}: stopped after step ${step}; run the same command to go on`);
+  } finally {
+    await executable.release();
   }
-  await executable.release();
   return { parameters, average: average.values };
 }
 
@@ -160,18 +163,15 @@ function compileTask(runtime: Runtime, task: TrainingTask, names: readonly strin
   return runtime.compile(outputs);
 }
 
-/** Drops log lines past the checkpoint that the run goes on from. */
-function truncateLog(log: string, step: number): void {
-  if (!existsSync(log)) return;
-  const kept = readFileSync(log, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && (JSON.parse(line) as { step: number }).step <= step);
-  writeTextAtomically(log, kept.map((line) => `${line}\n`).join(''));
+/** Steps done, and how many of them were left out because their gradient was not finite. */
+interface StepCounts {
+  readonly step: number;
+  readonly skipped: number;
 }
 
 function save(
   settings: TrainingSettings,
-  step: number,
+  { step, skipped }: StepCounts,
   task: TrainingTask,
   parameters: ReadonlyMap<string, Float32Array>,
   optimizer: AdamW,
@@ -191,19 +191,20 @@ function save(
     digest: settings.digest,
     optimizerSteps: String(optimizer.steps),
     averageUpdates: String(average.updates),
+    skipped: String(skipped),
   };
   saveCheckpoint(settings.directory, { step, tensors, metadata });
 }
 
-/** Loads the newest checkpoint into the given objects; returns the number of finished steps. */
+/** Loads the newest checkpoint into the given objects; returns what it had counted. */
 function restore(
   settings: TrainingSettings,
   parameters: ReadonlyMap<string, Float32Array>,
   optimizer: AdamW,
   average: ExponentialMovingAverage,
-): number {
+): StepCounts {
   const checkpoint = loadLatestCheckpoint(settings.directory, (message) => process.emitWarning(message));
-  if (checkpoint === null) return 0;
+  if (checkpoint === null) return { step: 0, skipped: 0 };
   if (checkpoint.metadata.digest !== settings.digest) {
     throw new Error(
       `${settings.directory}: expected checkpoints of configuration ${settings.digest}, received ` +
@@ -222,5 +223,5 @@ function restore(
     firstMoment: group('firstMoment'),
     secondMoment: group('secondMoment'),
   });
-  return checkpoint.step;
+  return { step: checkpoint.step, skipped: Number(checkpoint.metadata.skipped ?? 0) };
 }
