@@ -117,8 +117,8 @@ describe('reportHtml', () => {
     ]) {
       expect(html).toContain(text);
     }
-    expect(html).toContain('<td>above</td>');
-    expect(html).toContain('<td>reached</td>');
+    expect(html).toContain('<td>no</td>');
+    expect(html).toContain('<td>yes</td>');
     expect(html).toContain('data:image/png;base64,iVBORw==');
   });
 

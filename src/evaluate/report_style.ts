@@ -20,7 +20,7 @@ table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tab
 caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }
 th { font-weight: 600; }
-thead th { color: var(--muted); border-bottom: 2px solid var(--grid); vertical-align: bottom; }
+thead th { white-space: normal; color: var(--muted); border-bottom: 2px solid var(--grid); vertical-align: bottom; }
 th:first-child { text-align: left; padding-left: 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 34rem), 1fr)); gap: 1.5rem; }
 figure { margin: 0; border: 1px solid var(--grid); border-radius: 8px; padding: .5rem .5rem .75rem; min-width: 0; }

@@ -48,7 +48,7 @@ export function levelOf(evaluations: readonly Evaluation[]): string {
 /** Whether a measure can be told from that of a model on target. */
 function verdict({ interval, floor }: Measure): string {
   if (interval === null || floor === null) return 'no faces';
-  return interval.low <= floor ? 'reached' : 'above';
+  return interval.low <= floor ? 'yes' : 'no';
 }
 
 /** The main table: one row for each attribute and evaluation. */
@@ -66,7 +66,7 @@ export function resultsTable(evaluations: readonly Evaluation[]): string {
     'No face',
     'Images',
     'Prompts',
-    'Floor of distance',
+    'Floor reached',
   ];
   const rows = attributeNames(evaluations).flatMap((name) =>
     evaluations.flatMap(({ label, attributes }) =>
