@@ -94,7 +94,11 @@ async function devices(): Promise<Finding[]> {
       return { state: 'good', text: `${device}: 1024x1024 matrix product in ${milliseconds!.toFixed(1)} ms` };
     }
     const state = device === 'cpu' ? 'bad' : 'note';
-    return { state, text: `${device}: not here`, ...(reason === undefined ? {} : { advice: reason }) };
+    return {
+      state,
+      text: `${device}: not here`,
+      ...(reason === undefined ? {} : { advice: reason.replaceAll(/\s+/g, ' ') }),
+    };
   });
 }
 

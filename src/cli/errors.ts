@@ -21,6 +21,16 @@ export class CancelledError extends Error {
   override readonly name = 'CancelledError';
 }
 
+/** The work failed, and the message says why and what to do: shown without a stack, exit status 1. */
+export class Failure extends Error {
+  override readonly name = 'Failure';
+}
+
+/** Whether the message of an error says everything that the user needs. */
+export function isExplained(error: unknown): boolean {
+  return error instanceof UsageError || error instanceof CancelledError || error instanceof Failure;
+}
+
 /** Exit status for what a command threw. */
 export function exitStatusOf(error: unknown): number {
   if (error instanceof UsageError) return EXIT.usage;

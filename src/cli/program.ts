@@ -1,7 +1,7 @@
 /** The program `evenhand`: its commands, its help, and how errors become messages and exit statuses. */
 
 import { Command, CommanderError } from 'commander';
-import { EXIT, exitStatusOf, UsageError } from './errors.ts';
+import { EXIT, exitStatusOf, isExplained } from './errors.ts';
 import type { Io } from './io.ts';
 import { PROCESS_IO } from './io.ts';
 import { packageVersion } from './package.ts';
@@ -63,6 +63,6 @@ function createProgram(commands: readonly CommandFactory[], io: Io): Command {
 function describeError(error: unknown): string {
   if (!(error instanceof Error)) return `error: ${String(error)}`;
   if (process.env.EVENHAND_TRACE === '1' && error.stack) return `error: ${error.stack}`;
-  const advice = error instanceof UsageError ? '' : '\n(EVENHAND_TRACE=1 shows where this happened)';
-  return `error: ${error.message}${error.name === 'CancelledError' ? '' : advice}`;
+  const advice = isExplained(error) ? '' : '\n(EVENHAND_TRACE=1 shows where this happened)';
+  return `error: ${error.message}${advice}`;
 }

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import type { Diagnosis, Finding } from '../diagnosis.ts';
 import { diagnose } from '../diagnosis.ts';
+import { Failure } from '../errors.ts';
 import type { Io } from '../io.ts';
 import { jsonOption } from '../options.ts';
 
@@ -20,7 +21,7 @@ export function doctorCommand(io: Io): Command {
     .action(async ({ json = false }: { json?: boolean }) => {
       const diagnosis = await diagnose();
       io.stdout.write(json ? `${JSON.stringify(diagnosis)}\n` : describe(diagnosis));
-      if (!diagnosis.works) throw new Error('doctor: something above keeps Evenhand from working');
+      if (!diagnosis.works) throw new Failure('doctor: something above keeps Evenhand from working');
     });
 }
 
