@@ -246,6 +246,7 @@ export class TextToImagePipeline {
     if (graph === undefined) {
       graph = this.runtime.compile(build());
       this.#graphs.set(key, graph);
+      graph.catch(() => this.#graphs.delete(key));
     }
     return graph;
   }

@@ -52,6 +52,7 @@ export async function comparisonReport(input: ComparisonInput): Promise<Comparis
     }),
   );
   const trained = input.targets[0]!.attributes[0]!.name;
+  const { kept } = input.before;
   const head = input.before.attributes.find(({ name }) => name === trained)!;
   const data: ReportData = {
     title: input.title,
@@ -64,7 +65,7 @@ export async function comparisonReport(input: ComparisonInput): Promise<Comparis
     ],
     changes,
     charts: input.curve.length === 0 ? [] : [trainingCurve(input.curve, trained)],
-    images: [await beforeAfterSheet(input.before.kept, input.after.kept, head)],
+    images: kept.length === 0 ? [] : [await beforeAfterSheet(kept, input.after.kept, head)],
     notes: input.notes,
   };
   return { data, before: measured[0]!.before, after: measured[0]!.after };

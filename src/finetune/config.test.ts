@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest';
+import {
+  configuredTarget,
+  configuredWeights,
+  type FinetuneConfig,
+  finetuneConfigSchema,
+  finetuneDigest,
+} from './config.ts';
+
+const ATTRIBUTES = [
+  { name: 'gender', classes: ['male', 'female'] },
+  { name: 'age', classes: ['young', 'old'] },
+];
+
+const parse = (fields: object = {}): FinetuneConfig =>
+  finetuneConfigSchema.parse({ output: 'runs/a', target: { attributes: ['gender'] }, ...fields });
+
+/** Paths and messages of what is wrong. */
+function faultsOf(fields: object): string[] {
+  const { error } = finetuneConfigSchema.safeParse({
+    output: 'runs/a',
+    target: { attributes: ['gender'] },
+    ...fields,
+  });
+  return error!.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+}
+
+describe('a finetuning configuration', () => {
+  it('has the constants of the method where nothing else is said', () => {
+    expect(parse()).toEqual({
+      output: 'runs/a',
+      seed: 1,
+      train: { part: 'text-encoder', rank: 50 },
+      target: { attributes: ['gender'], shares: 'uniform' },
+      prompts: { train: 'occupations', negative: '', imagesPerPrompt: 24 },
+      sampler: { steps: [19, 23] },
+      gradient: { mode: 'adjusted', branches: 'both' },
+      loss: {
+        confidence: 0.8,
+        imageWeight: 8,
+        faceWeight: 1,
+        ratios: {},
+        noTarget: 'asDisagree',
+        faceTarget: 'nearest',
+        targetSet: 'drawn',
+      },
+      optimizer: {
+        iterations: 10_000,
+        learningRate: 5e-5,
+        betas: [0.9, 0.999],
+        weightDecay: 0.01,
+        clipNorm: 1,
+        averageDecay: 0.996,
+      },
+      validation: { every: 200, prompts: 4, imagesPerPrompt: 16, steps: 25 },
+      checkpointEvery: 200,
+    });
+    expect(parse({ train: { part: 'prompt' } }).train).toEqual({ part: 'prompt', tokens: 5 });
+  });
+
+  it.each([
+    ['an unknown field', { iterations: 5 }, /iterations/],
+    ['an unknown field of a section', { optimizer: { learning_rate: 1 } }, /optimizer.*learning_rate/],
+    ['fields of the other part', { train: { part: 'prompt', rank: 4 } }, /train.*rank/],
+    ['an unknown part', { train: { part: 'unet' } }, /train\.part/],
+    ['too large a seed', { seed: 1024 }, /seed.*1023/],
+    ['no guidance below 1', { sampler: { guidanceScale: 0.5 } }, /sampler\.guidanceScale/],
+    ['an unknown gradient mode', { gradient: { mode: 'exact' } }, /gradient\.mode.*adjusted.*uncoupled/],
+    ['a confidence that is no probability', { loss: { confidence: 80 } }, /loss\.confidence/],
+    ['no attributes', { target: { attributes: [] } }, /target\.attributes/],
+    ['a decay of 1', { optimizer: { averageDecay: 1 } }, /optimizer\.averageDecay/],
+    ['a negative share', { target: { attributes: ['a'], shares: { x: -0.5, y: 0.5 } } }, /target\.shares/],
+  ])('refuses %s', (_, fields, message) => {
+    const faults = faultsOf(fields);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(message);
+  });
+
+  it('asks for an output folder and a target', () => {
+    const { error } = finetuneConfigSchema.safeParse({});
+    expect(error!.issues.map(({ path }) => path.join('.')).sort()).toEqual(['output', 'target']);
+  });
+});
+
+describe('the target of a configuration', () => {
+  const targetOf = (target: object) => configuredTarget(parse({ target }), ATTRIBUTES);
+
+  it.each([
+    [{ attributes: ['gender'] }, [0.5, 0.5]],
+    [{ attributes: ['gender', 'age'] }, [0.25, 0.25, 0.25, 0.25]],
+    [{ attributes: ['age'], shares: { old: 0.25, young: 0.75 } }, [0.75, 0.25]],
+    [{ attributes: ['age'], shares: { old: 1 } }, [0, 1]],
+    [
+      { attributes: ['age', 'gender'], shares: { young: { male: 0.4, female: 0.35 }, old: { male: 0.25 } } },
+      [0.4, 0.35, 0.25, 0],
+    ],
+  ])('%j has the shares %j', (target, shares) => {
+    const { attributes, shares: found } = targetOf(target);
+    expect(found).toEqual(shares);
+    expect(attributes.map(({ name }) => name)).toEqual(target.attributes);
+  });
+
+  it.each([
+    [{ attributes: ['race'] }, /target\.attributes.*\(gender, age\), received race/],
+    [{ attributes: ['gender'], shares: { man: 0.5, female: 0.5 } }, /gender.*man.*male, female/],
+    [{ attributes: ['gender'], shares: { male: 0.5, female: 0.4 } }, /must sum to 1, received a sum of 0\.9/],
+    [{ attributes: ['gender'], shares: { male: { young: 0.5, old: 0.5 } } }, /male: expected a share/],
+    [{ attributes: ['gender', 'age'], shares: { male: 1 } }, /male: expected shares over 'age'/],
+  ])('%j is refused with the names', (target, message) => {
+    expect(() => targetOf(target)).toThrow(message);
+  });
+});
+
+describe('the losses of a configuration', () => {
+  it('have own ratios where they are given', () => {
+    const config = parse({
+      seed: 9,
+      target: { attributes: ['gender', 'age'] },
+      loss: { ratios: { age: { face: 0.5 } }, imageWeight: 4, faceTarget: 'own', targetSet: 'even' },
+    });
+    expect(configuredWeights(config)).toEqual({
+      threshold: 0.8,
+      lambda1: 4,
+      lambdaFace: 1,
+      ratios: { gender: { ratio2: 0.2, ratio3: 0.2 }, age: { ratio2: 0.2, ratio3: 0.5 } },
+      noTarget: 'asDisagree',
+      faceTarget: 'own',
+      targetSet: 'even',
+      seed: 9,
+    });
+  });
+});
+
+describe('the digest of a configuration', () => {
+  const digest = finetuneDigest(parse());
+
+  it.each([
+    { output: 'runs/b' },
+    { optimizer: { iterations: 20 } },
+    { validation: { every: 5 } },
+    { checkpointEvery: 1 },
+    { train: { part: 'text-encoder', rank: 50 } },
+  ])('stays with %j', (fields) => {
+    expect(finetuneDigest(parse(fields))).toBe(digest);
+    expect(digest).toMatch(/^[0-9a-f]{16}$/);
+  });
+
+  it.each([
+    { seed: 2 },
+    { model: 'models/other' },
+    { optimizer: { learningRate: 1e-4 } },
+    { train: { part: 'text-encoder', rank: 8 } },
+    { target: { attributes: ['gender'], shares: { male: 0.5, female: 0.5 } } },
+    { prompts: { imagesPerPrompt: 8 } },
+    { sampler: { steps: [19, 24] } },
+    { loss: { ratios: { gender: { face: 0.3 } } } },
+    { gradient: { timesteps: 4 } },
+  ])('changes with %j', (fields) => {
+    expect(finetuneDigest(parse(fields))).not.toBe(digest);
+  });
+});
