@@ -125,7 +125,7 @@ export class DirectFinetuning {
           const part = values as Float32Array;
           if (name === 'condition' || name === 'unconditional')
             addBatch(result[name], context, count, start, part);
-          else accumulate(result.unet, name, part);
+          else accumulate(result.unet, inputOfGradient(name), part);
         }
       }
     }
@@ -161,7 +161,11 @@ export class DirectFinetuning {
       let scaled = mul(cotangent, input('factor', [1]));
       // d eps / d eps_c = s: through the conditional branch alone, the guided prediction need not be computed.
       if (guided && !both) scaled = mul(scaled, input('guidance', [1]));
-      const names = ['condition', ...(both ? ['unconditional'] : []), ...denoiser.adapterInputs.keys()];
+      const names = [
+        'condition',
+        ...(both ? ['unconditional'] : []),
+        ...[...denoiser.adapterInputs.keys()].map(gradientName),
+      ];
       const values: Value[] = [denoiser.condition];
       if (denoiser.unconditional !== null) values.push(denoiser.unconditional);
       values.push(...denoiser.adapterInputs.values());
@@ -187,7 +191,7 @@ export class DirectFinetuning {
       `context ${JSON.stringify([...layout.textEncoder, layout.softTokens])}`,
       () => {
         const { value, adapterInputs } = promptContext(pipeline.model, batchSize, layout);
-        const names = [...adapterInputs.keys()];
+        const names = [...adapterInputs.keys()].map(gradientName);
         const results = gradient([value], [input('cotangent', value.shape)], [...adapterInputs.values()]);
         return Object.fromEntries(names.map((name, i) => [name, results[i]!]));
       },
@@ -203,7 +207,8 @@ export class DirectFinetuning {
       const cotangent = takeBatch(cotangents, size, prompts.length, start, batchSize).slice();
       cotangent.fill(0, Math.min(batchSize, prompts.length - start) * size);
       const outputs = await executable.run({ ids: pipeline.tokenIds(batch), cotangent, ...feeds });
-      for (const [name, values] of Object.entries(outputs)) accumulate(result, name, values as Float32Array);
+      for (const [name, values] of Object.entries(outputs))
+        accumulate(result, inputOfGradient(name), values as Float32Array);
     }
     return result;
   }
@@ -220,9 +225,19 @@ export class DirectFinetuning {
     if (graph === undefined) {
       graph = this.#pipeline.runtime.compile(build());
       this.#graphs.set(key, graph);
+      graph.catch(() => this.#graphs.delete(key));
     }
     return graph;
   }
+}
+
+/** Name under which the gradient of an adapter's input leaves a graph: outputs may not be called like inputs. */
+function gradientName(input: string): string {
+  return `gradient ${input}`;
+}
+
+function inputOfGradient(name: string): string {
+  return name.slice('gradient '.length);
 }
 
 function accumulate(sums: Map<string, Float32Array>, name: string, part: Float32Array): void {
