@@ -117,7 +117,7 @@ class Importer {
     const names: Names = new Map();
     const given = this.#options.inputs ?? {};
     const parameters = this.#addInitializers(graph, names, given);
-    const inputs: Record<string, Value> = {};
+    const inputs: Record<string, Value> = Object.create(null);
     for (const info of graph.input) {
       // Before IR version 4, initializers are listed among the inputs too.
       if (names.has(info.name)) continue;
@@ -140,7 +140,8 @@ class Importer {
     names: Names,
     given: Readonly<Record<string, Value>>,
   ): Record<string, Value> {
-    const parameters: Record<string, Value> = {};
+    // Names are the model's own: one may be `__proto__`.
+    const parameters: Record<string, Value> = Object.create(null);
     if (graph.sparseInitializer.length > 0)
       throw new Error(`${this.#source.name}: expected no sparse initializers`);
     for (const tensor of graph.initializer) {

@@ -50,8 +50,12 @@ export type Response =
   | { readonly id: number; readonly error: string };
 
 /** Buffers of `tensors`, to be handed over to the other thread instead of copied. */
-export function buffersOf(tensors: Readonly<Record<string, TensorMessage>>): ArrayBuffer[] {
-  return [...new Set(Object.values(tensors).map(({ data }) => data.buffer as ArrayBuffer))];
+export function buffersOf(...tensors: readonly Readonly<Record<string, TensorMessage>>[]): ArrayBuffer[] {
+  return [
+    ...new Set(
+      tensors.flatMap((named) => Object.values(named)).map(({ data }) => data.buffer as ArrayBuffer),
+    ),
+  ];
 }
 
 /** How a worker is started. */

@@ -22,7 +22,7 @@ port.on('message', (request: Request) => {
 async function answer(request: Request): Promise<void> {
   try {
     const response = await handle(request);
-    const moved = 'outputs' in response ? [...buffersOf(response.outputs), ...buffersOf(response.feeds)] : [];
+    const moved = 'outputs' in response ? buffersOf(response.outputs, response.feeds) : [];
     port.postMessage(response, moved);
   } catch (error) {
     const response: Response = {

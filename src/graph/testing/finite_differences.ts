@@ -52,6 +52,8 @@ export interface BuiltCase {
   /** Inputs that are differentiated. */
   readonly inputs: readonly Value[];
   readonly gradients: readonly Value[];
+  /** Graph inputs for the cotangents of the floating-point outputs. */
+  readonly cotangentInputs: readonly Value[];
   /** Positions of the inputs that are differentiated. */
   readonly differentiated: readonly number[];
   readonly feeds: Readonly<Record<string, TensorData>>;
@@ -102,7 +104,7 @@ export function buildCase(testCase: OperatorCase, prefix = ''): BuiltCase {
           differentiated.map((i) => values[i]!),
         );
   const inputs = differentiated.map((i) => values[i]!);
-  return { specs, outputs, inputs, gradients, differentiated, feeds, cotangents };
+  return { specs, outputs, inputs, gradients, cotangentInputs, differentiated, feeds, cotangents };
 }
 
 function named(prefix: string, values: readonly Value[]): Record<string, Value> {

@@ -33,7 +33,7 @@ function reduce(apply: (x: Value, options: ReductionOptions) => Value): NodeImpo
   return (node) => {
     const x = node.value(0);
     const axes = node.numbers('axes', 1);
-    if (axes?.length === 0 && node.int('noop_with_empty_axes', 0) === 1) return x;
+    if (!axes?.length && node.int('noop_with_empty_axes', 0) === 1) return x;
     return apply(x, { ...(axes?.length ? { axes } : {}), keepDimensions: node.int('keepdims', 1) === 1 });
   };
 }

@@ -35,7 +35,7 @@ function reduction(compute: (elements: readonly number[]) => number): Folder {
   return (node, [x]) => {
     const rank = x!.shape.length;
     const named = node.numbers('axes', 1);
-    if (named?.length === 0 && node.int('noop_with_empty_axes', 0) === 1) return x!;
+    if (!named?.length && node.int('noop_with_empty_axes', 0) === 1) return x!;
     const axes = named?.length
       ? named.map((axis) => normalizeAxis(axis, rank))
       : x!.shape.map((_, axis) => axis);

@@ -29,11 +29,11 @@ function asSignal(y: Value, rank: number): Value {
 }
 
 /** An attribute with one number a spatial axis, as (height, width). */
-function pair(node: ImportNode, name: string, missing: number): Pair {
+function pair(node: ImportNode, name: string, missing: 0 | 1): Pair {
   const list = node.ints(name);
   if (list === null) return [missing, missing];
   if (list.length > 2) throw new Error(`expected one or two spatial axes, received ${name} [${list}]`);
-  return list.length === 2 ? [list[0]!, list[1]!] : [1, list[0]!];
+  return list.length === 2 ? [list[0]!, list[1]!] : [missing, list[0]!];
 }
 
 /** Explicit padding, as (top, left, bottom, right). */
@@ -80,7 +80,7 @@ function transposedConvolution(node: ImportNode): Value {
   const [x, weight] = [asImage(node.value(0)), asImage(node.value(1))];
   const kernel = weight.shape.slice(2) as Pair;
   const [stride, dilation] = [pair(node, 'strides', 1), pair(node, 'dilations', 1)];
-  const outputPadding = node.has('output_padding') ? pair(node, 'output_padding', 0) : ([0, 0] as Pair);
+  const outputPadding = pair(node, 'output_padding', 0);
   const [height, width] = x.shape.slice(2) as Pair;
   const mode = node.string('auto_pad', 'NOTSET');
   const given = node.ints('output_shape');
