@@ -4,7 +4,7 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import type { ImageLoss, LossModels, TargetDistribution } from '../fairness/index.ts';
+import type { ImageLoss, JudgeFolders, LossModels, TargetDistribution } from '../fairness/index.ts';
 import { createImageLoss, loadJudges } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { FinetuneConfig } from './config.ts';
@@ -45,7 +45,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
   const model = openTextToImageModel(modelDirectory);
-  const judges = loadJudges(runtime, modelDirectory);
+  const judges = loadJudges(runtime, modelDirectory, (config.judges ?? {}) as JudgeFolders);
   const target = configuredTarget(config, judges.classifier.attributes);
   const loss = createImageLoss(runtime, judges, configuredWeights(config));
   const pipeline = new TextToImagePipeline(runtime, model, resources.batchSizes);

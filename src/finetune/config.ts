@@ -23,6 +23,17 @@ const ratios = z.strictObject({
 export const finetuneConfigSchema = z.strictObject({
   /** Model directory; the embedded model when left out. */
   model: z.string().optional(),
+  /** Judges in other folders than the model directory's own; null leaves one out. */
+  judges: z
+    .strictObject({
+      detector: z.string().optional(),
+      classifier: z.string().optional(),
+      embedder: z.string().nullable().optional(),
+      bank: z.string().nullable().optional(),
+      clip: z.string().nullable().optional(),
+      dino: z.string().nullable().optional(),
+    })
+    .optional(),
   /** Run folder. */
   output: z.string(),
   seed: z.int().min(0).max(1023).default(1),

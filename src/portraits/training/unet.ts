@@ -39,6 +39,9 @@ export const unetRecipeSchema = z.strictObject({
   architecture: z.record(z.string(), z.unknown()),
 });
 
+/** Guidance scale that suits a model of this size: stronger guidance sharpens its bias beyond the planted one. */
+const GUIDANCE_SCALE = 3;
+
 /** A checked configuration of the recipe. */
 export type UNetRecipe = Readonly<z.output<typeof unetRecipeSchema>>;
 
@@ -132,5 +135,6 @@ export function writePipeline(output: string): void {
     unet: ['diffusers', 'UNet2DConditionModel'],
     vae: ['diffusers', 'AutoencoderKL'],
     requires_safety_checker: false,
+    guidance_scale: GUIDANCE_SCALE,
   });
 }
