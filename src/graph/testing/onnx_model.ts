@@ -110,6 +110,44 @@ export function modelBytes(graph: PlainGraph | GraphProto, opset = 17): Uint8Arr
   return toBinary(ModelProtoSchema, message);
 }
 
+/** A graph of one node between inputs, initializers and one output `y`; names that start with `none` are left out. */
+export function single(
+  opType: string,
+  inputs: PlainGraph['inputs'],
+  attributes: PlainAttributes = {},
+  initializers: PlainGraph['initializers'] = {},
+): PlainGraph {
+  const names = [...Object.keys(inputs!), ...Object.keys(initializers)];
+  return {
+    nodes: [[opType, names.map((name) => (name.startsWith('none') ? '' : name)), ['y'], attributes]],
+    inputs: inputs!,
+    outputs: ['y'],
+    initializers: Object.fromEntries(
+      Object.entries(initializers).filter(([name]) => !name.startsWith('none')),
+    ),
+  };
+}
+
+/** A list of int64. */
+export function ints(...data: number[]): PlainInitializer {
+  return { shape: [data.length], data, dtype: 'int64' };
+}
+
+/** A scalar int64. */
+export function int(value: number): PlainInitializer {
+  return { shape: [], data: [value], dtype: 'int64' };
+}
+
+/** A list of float32. */
+export function floats(...data: number[]): PlainInitializer {
+  return { shape: [data.length], data };
+}
+
+/** A scalar float32. */
+export function float(value: number): PlainInitializer {
+  return { shape: [], data: [value] };
+}
+
 function attributeMessage(name: string, value: PlainAttributes[string]): AttributeProto {
   const types = AttributeProto_AttributeType;
   if (typeof value === 'string') {
