@@ -1,4 +1,4 @@
-import { afterAll, describe, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { softwareWebgpu } from '../../../test/webgpu_environment.ts';
 import { OPERATOR_CASES } from '../testing/cases/index.ts';
 import type { OperatorCase } from '../testing/finite_differences.ts';
@@ -17,8 +17,11 @@ const CHUNKS: readonly [name: string, cases: readonly OperatorCase[]][] = Object
   ]),
 );
 
-describe.skipIf(!softwareWebgpu)('on WebGPU every operator and gradient agrees with the processor', () => {
+describe('on WebGPU every operator and gradient agrees with the processor', () => {
   const [webgpu, cpu] = [new Runtime({ device: 'webgpu' }), new Runtime({ threads: 1 })];
+  beforeAll(() => {
+    expect(softwareWebgpu, 'a software WebGPU device: run scripts/setup_system.sh as root').toBeTruthy();
+  });
   afterAll(() => Promise.all([webgpu.close(), cpu.close()]));
 
   test.each(CHUNKS)('%s', { timeout: 600_000 }, async (_name, cases) => {
