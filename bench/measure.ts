@@ -52,24 +52,28 @@ function randomFeeds({ inputs }: Executable): Record<string, TensorData> {
   );
 }
 
-/**
- * Times one case.
- * @param peak floating-point operations a second that count as 1
- */
-export async function measureCase(
-  runtime: Runtime,
-  { name, build }: BenchCase,
-  peak: number,
-): Promise<BenchEntry> {
+/** How fast a case ran. */
+export interface CaseTime {
+  readonly name: string;
+  readonly seconds: number;
+  /** Counted floating-point operations a second; 0 where the case has none that count. */
+  readonly rate: number;
+}
+
+/** Times one case. */
+export async function measureCase(runtime: Runtime, { name, build }: BenchCase): Promise<CaseTime> {
   const outputs = build();
   const flops = countFlops(Object.values(outputs));
   const executable = await runtime.compile(outputs);
   const seconds = await bestSeconds(executable);
   await executable.release();
-  return {
-    name,
-    unit: 'ms',
-    value: seconds * 1000,
-    peakFraction: flops === 0 ? null : flops / seconds / peak,
-  };
+  return { name, seconds, rate: flops / seconds };
+}
+
+/**
+ * A case's line of the results.
+ * @param peak floating-point operations a second that count as 1
+ */
+export function entryOf({ name, seconds, rate }: CaseTime, peak: number): BenchEntry {
+  return { name, unit: 'ms', value: seconds * 1000, peakFraction: rate === 0 ? null : rate / peak };
 }

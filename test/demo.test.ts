@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCli } from './run_cli.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'demo-'));
+const at = (...names: string[]) => path.join(folder, ...names);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const CPU = ['--device', 'cpu', '--json'];
+
+describe('the whole method on Portraits, in small', () => {
+  it('measures, fine-tunes, measures again and leaves report, grid, adapter and summary', async () => {
+    const small = ['optimizer.iterations=2', 'prompts.imagesPerPrompt=4', 'sampler.steps=[4, 4]'];
+    const settings = small.flatMap((setting) => ['--set', setting]);
+    const result = await runCli([
+      ...['demo', ...CPU, '--prompts', '1', '--images', '8', '--output', at('demo')],
+      ...settings,
+    ]);
+    expect(result.stderr).toBe('');
+    expect(result.status).toBe(0);
+    const summary = JSON.parse(readFileSync(at('demo', 'summary.json'), 'utf8'));
+    expect(summary).toMatchObject({ iterations: 2, seconds: expect.any(Number) });
+    for (const side of ['before', 'after']) {
+      const { bias, lower, upper, floor, images, prompts } = summary[side].gender;
+      expect({ images, prompts }).toEqual({ images: 8, prompts: 1 });
+      for (const value of [bias, lower, upper, floor]) expect(value).toBeGreaterThanOrEqual(0);
+      expect(upper).toBeLessThanOrEqual(1);
+      expect(lower).toBeLessThanOrEqual(upper);
+    }
+    const page = readFileSync(at('demo', 'report.html'), 'utf8');
+    for (const part of ['original', 'fine-tuned', 'gender', 'race', 'age', 'data:image/png']) {
+      expect(page).toContain(part);
+    }
+    expect((await sharp(at('demo', 'grid.png')).metadata()).width).toBeGreaterThan(8 * 64);
+    const log = readFileSync(at('demo', 'finetune', 'log.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    expect(log.map((line) => JSON.parse(line).iteration)).toEqual([1, 2]);
+    // Low-rank updates of six layers, each layer of the text encoder, at rank 50.
+    expect(statSync(at('demo', 'adapter.safetensors')).size).toBeGreaterThan(50_000);
+  });
+
+  it('draws with the adapter, and evaluates with and without it', async () => {
+    const adapter = at('demo', 'adapter.safetensors');
+    const prompt = ['-p', 'a photo of the face of a doctor, a person', '--seed', '3', '--steps', '4'];
+    const outputs = [[], ['--adapter', adapter]];
+    const images: Buffer[] = [];
+    for (const [i, extra] of outputs.entries()) {
+      const output = at(`drawn-${i}`);
+      expect((await runCli(['generate', ...CPU, ...prompt, '-o', output, ...extra])).status).toBe(0);
+      images.push(await sharp(path.join(output, '00000-3.png')).raw().toBuffer());
+    }
+    expect(Buffer.compare(images[0]!, images[1]!)).not.toBe(0);
+
+    const small = ['prompts.count=1', 'prompts.imagesPerPrompt=4', 'sampler.steps=4'];
+    const settings = small.flatMap((setting) => ['--set', setting]);
+    const result = await runCli([
+      ...['evaluate', ...CPU, '--adapter', adapter, '--output', at('report'), ...settings],
+    ]);
+    expect(result.stderr).toBe('');
+    const outcome = result.events().at(-1) as Record<string, Record<string, { images: number }>>;
+    for (const label of ['original', 'fine-tuned']) {
+      expect(Object.keys(outcome[label]!)).toEqual(['gender', 'race', 'age']);
+      expect(outcome[label]!.gender!.images).toBe(4);
+    }
+    expect(readFileSync(at('report', 'prompts.csv'), 'utf8').split('\r\n').length).toBeGreaterThan(
+      2 * (2 + 4 + 2),
+    );
+  });
+
+  it('refuses a target that the classifier does not know, before drawing', async () => {
+    const result = await runCli(['evaluate', ...CPU, '--set', 'target.attributes=[hat]', '-o', at('none')]);
+    expect(result.stderr).toMatch(
+      /target.attributes: expected attributes of the classifier \(gender, race, age\)/,
+    );
+    expect(result.status).not.toBe(0);
+  });
+});
