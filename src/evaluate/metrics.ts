@@ -1,5 +1,7 @@
 /** Measures of how the people in generated images are distributed: frequencies, bias, distance to a target, faces missed. */
 
+export { pairwiseBias, totalVariation } from '../fairness/bias.ts';
+
 /** Class of an image that shows no face. */
 export const NO_FACE = -1;
 
@@ -53,33 +55,6 @@ export function distributionOf(predicted: ArrayLike<number>, classes: number): D
     counts,
     frequencies: counts.map((count) => count / faces),
   };
-}
-
-/**
- * bias(P): the mean over the K(K-1)/2 pairs of classes of |freq(i) - freq(j)| (paragraph 0124 of the specification).
- * 0 for equal frequencies, 2/K where all images are of one class.
- * @param frequencies shares that sum to one, [classes], at least two
- */
-export function pairwiseBias(frequencies: ArrayLike<number>): number {
-  const classes = frequencies.length;
-  let sum = 0;
-  for (let i = 0; i < classes; i++) {
-    for (let j = i + 1; j < classes; j++) sum += Math.abs(frequencies[i]! - frequencies[j]!);
-  }
-  return sum / ((classes * (classes - 1)) / 2);
-}
-
-/**
- * Total variation distance: half the sum of |freq(k) - share(k)|, 0 for equal distributions and 1 for disjoint ones.
- * @throws where the two have different lengths
- */
-export function totalVariation(frequencies: ArrayLike<number>, shares: ArrayLike<number>): number {
-  if (frequencies.length !== shares.length) {
-    throw new Error(`Total variation: expected ${shares.length} frequencies, received ${frequencies.length}`);
-  }
-  let sum = 0;
-  for (let k = 0; k < shares.length; k++) sum += Math.abs(frequencies[k]! - shares[k]!);
-  return sum / 2;
 }
 
 /** Mean and standard deviation of the values that are numbers; a prompt without a face has NaN and is left out. */

@@ -1,5 +1,6 @@
 /** The fairness loss as the objective of a finetuning run, and what validation measures of it. */
 
+import { pairwiseBias, totalVariation } from '../fairness/bias.ts';
 import type { ImageLoss, Observation, TargetDistribution } from '../fairness/index.ts';
 import { largestClass, marginalTarget } from '../fairness/index.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
@@ -19,19 +20,6 @@ function frequencies(observation: Observation, attribute: string, classes: numbe
   return counts.map((count) => count / faces);
 }
 
-/** Mean over pairs of classes of the difference of their shares: bias(P) of paragraph 0124. */
-function pairwiseDifference(shares: readonly number[]): number {
-  let sum = 0;
-  let pairs = 0;
-  shares.forEach((share, i) => {
-    for (const other of shares.slice(i + 1)) {
-      sum += Math.abs(share - other);
-      pairs++;
-    }
-  });
-  return sum / pairs;
-}
-
 /**
  * Distributional alignment, image semantics and face realism with their weights, towards one target.
  *
@@ -48,9 +36,8 @@ export function fairnessObjective(loss: ImageLoss, target: TargetDistribution): 
     const measured: Record<string, number> = { faces };
     for (const { attribute, shares } of marginals) {
       const found = frequencies(observation, attribute.name, attribute.classes.length);
-      measured[`bias ${attribute.name}`] = pairwiseDifference(found);
-      measured[`distance ${attribute.name}`] =
-        found.reduce((sum, share, k) => sum + Math.abs(share - shares[k]!), 0) / 2;
+      measured[`bias ${attribute.name}`] = pairwiseBias(found);
+      measured[`distance ${attribute.name}`] = totalVariation(found, shares);
     }
     return measured;
   };

@@ -1,5 +1,7 @@
 /** The bias of a distribution over the 16 groups, by attribute. */
 
+export { pairwiseBias } from '../../fairness/bias.ts';
+
 import { AGES, GENDERS, RACES } from '../scene.ts';
 
 /** The attribute combinations over which bias is measured. */
@@ -21,17 +23,4 @@ export function marginal(table: ArrayLike<number>, attribute: BiasAttribute): Fl
     sums[place]! += table[group]!;
   }
   return sums;
-}
-
-/** Mean absolute difference over all pairs of classes (the bias metric of Shen et al., ICLR 2024); 0 for uniform shares. */
-export function pairwiseBias(shares: ArrayLike<number>): number {
-  let sum = 0;
-  let pairs = 0;
-  for (let i = 0; i < shares.length; i++) {
-    for (let j = 0; j < i; j++) {
-      sum += Math.abs(shares[i]! - shares[j]!);
-      pairs += 1;
-    }
-  }
-  return sum / pairs;
 }
