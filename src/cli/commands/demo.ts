@@ -45,7 +45,7 @@ const MEASUREMENT = Object.freeze({
   prompts: 12,
   images: 40,
   seed: 1000,
-  steps: 16,
+  steps: 12,
   keep: Object.freeze({ prompts: 4, images: 8 }),
 });
 
