@@ -26,7 +26,7 @@ export interface FaceDetector {
 
 /** How to look for faces. */
 export interface DetectionOptions {
-  /** Smallest score of a face; .5 when left out. */
+  /** Smallest score of a face; .6 when left out. */
   readonly threshold?: number;
   /** Of two boxes that overlap more than this (intersection over union) only the better is kept; .4 when left out. */
   readonly iou?: number;
@@ -54,7 +54,7 @@ export function loadFaceDetector(
   folder: string,
   options: DetectionOptions = {},
 ): FaceDetector {
-  const { threshold = 0.5, iou = 0.4, retryScales = DEFAULT_RETRY_SCALES } = options;
+  const { threshold = 0.6, iou = 0.4, retryScales = DEFAULT_RETRY_SCALES } = options;
   const { batchSize = DEFAULT_BATCH_SIZE } = options;
   for (const scale of retryScales) {
     if (!(scale > 1 && Number.isFinite(scale))) {
