@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Diagnosis } from '../src/cli/diagnosis.ts';
+import { TRAININGS } from '../src/cli/trainings.ts';
 import { writeAdapter } from '../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
 import { runCli } from './run_cli.ts';
@@ -165,7 +167,32 @@ describe('evenhand models', () => {
   });
 });
 
+describe('evenhand doctor', () => {
+  it('finds the processor, the shipped model with its companions, and every licence', async () => {
+    const { events, status } = await runCli(['doctor', '--json']);
+    const [{ works, sections }] = events() as unknown as [Diagnosis];
+    const found = sections.flatMap(({ findings }) => findings);
+    expect(found.filter(({ state }) => state === 'bad')).toEqual([]);
+    expect({ works, status }).toEqual({ works: true, status: 0 });
+    const lines = found.map(({ text }) => text).join('\n');
+    expect(lines).toMatch(/^cpu: 1024x1024 matrix product in [\d.]+ ms$/m);
+    expect(lines).toMatch(/^Portraits is whole: [\d.]+ M parameters, [\d.]+ MB$/m);
+    expect(lines).toMatch(/^onnxruntime-node [\d.]+: MIT$/m);
+  });
+});
+
 describe('evenhand train', () => {
+  it.each(TRAININGS)('has a whole recipe for $name, after what it needs', async ({ name, needs }) => {
+    const { stdout, status } = await runCli(['train', name, '--print-config']);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(new RegExp(`^model: ${name}$(.|\\n)*^learningRate: `, 'm'));
+    const before = TRAININGS.slice(
+      0,
+      TRAININGS.findIndex((training) => training.name === name),
+    );
+    expect(before.map((training) => training.name)).toEqual(expect.arrayContaining([...needs]));
+  });
+
   it('stops at Ctrl-C with a checkpoint and goes on to the same numbers', async () => {
     const sizes = ['down', 'up'].map((way) => {
       const type = way === 'down' ? 'DownEncoderBlock2D' : 'UpDecoderBlock2D';

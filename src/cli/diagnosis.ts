@@ -26,7 +26,7 @@ export interface Diagnosis {
 
 const GIB = 2 ** 30;
 
-/** Memory below which Portraits may not fit, and below which Stable Diffusion 1.5 won't be fine-tuned, in GiB. */
+/** Memory below which Portraits may not fit, and below which Stable Diffusion 1.5 gets tight, in GiB. */
 const MEMORY = Object.freeze({ portraits: 2, stableDiffusion: 16 });
 
 /** Model folders beside the diffusers components that fine-tuning and measuring read. */
@@ -73,7 +73,8 @@ function* machine(): Generator<Finding> {
   if (total < MEMORY.portraits) {
     yield { state: 'bad', text, advice: `Portraits needs about ${MEMORY.portraits} GiB` };
   } else if (total < MEMORY.stableDiffusion) {
-    const advice = `enough for Portraits; fine-tuning Stable Diffusion 1.5 needs about ${MEMORY.stableDiffusion} GiB`;
+    const advice =
+      'enough for Portraits; Stable Diffusion 1.5 takes up to 10 GiB to draw two images at 512x512, and more to be fine-tuned';
     yield { state: 'note', text, advice };
   } else yield { state: 'good', text };
   const { bavail, bsize } = statfsSync('.');

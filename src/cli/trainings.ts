@@ -5,6 +5,7 @@ import type { Runtime } from '../graph/index.ts';
 import type { Dataset } from '../portraits/dataset.ts';
 import { classifierRecipeSchema, prepareClassifier } from '../portraits/training/classifier.ts';
 import { clipRecipeSchema, prepareClip } from '../portraits/training/clip.ts';
+import { decoderRecipeSchema, prepareDecoder } from '../portraits/training/decoder.ts';
 import { detectorRecipeSchema, prepareDetector } from '../portraits/training/detector.ts';
 import { dinoRecipeSchema, prepareDino } from '../portraits/training/dino.ts';
 import { embedderRecipeSchema, prepareEmbedder } from '../portraits/training/embedder.ts';
@@ -71,6 +72,14 @@ export const TRAININGS: readonly Training[] = Object.freeze([
     [],
     clipRecipeSchema,
     (recipe, { data, output }) => prepareClip(recipe, data, output),
+  ),
+  training(
+    'decoder',
+    "the autoencoder's decoder, trained further on faces",
+    ['vae'],
+    decoderRecipeSchema,
+    (recipe, { data, output, runtime, onProgress }) =>
+      prepareDecoder(recipe, data, output, runtime, onProgress),
   ),
   training(
     'unet',
