@@ -27,6 +27,8 @@ export const commonTrainingFields = {
     scenes: z.int().min(1),
     /** Exponent on the planted bias of the drawn people: 0 for none, 1 (when left out) for all of it. */
     guidanceCalibration: z.number().min(0).max(1).optional(),
+    /** Share of captions that name attributes; .35 when left out. */
+    explicitRate: z.number().min(0).max(1).optional(),
   }),
 };
 

@@ -130,13 +130,12 @@ async function carryOut(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const { seed, scenes, guidanceCalibration } = recipe.data;
-  const captions = guidanceCalibration === undefined ? {} : { captions: { guidanceCalibration } };
+  const { seed, scenes, ...captions } = recipe.data;
   const data = await renderDataset({
     seed,
     count: scenes,
     directory,
-    ...captions,
+    captions,
     onProgress: (step, steps) => progress.update({ task: 'draw scenes', step, steps }),
   });
   signal.throwIfAborted();

@@ -14,37 +14,20 @@ import { openModelWeights } from '../../weights/weight_files.ts';
 import type { Dataset } from '../dataset.ts';
 import { writeComponent } from './export.ts';
 import { encodeLatents } from './latents.ts';
+import { faceWeights, reconstructionFields } from './reconstruction_fields.ts';
 import { imageBatch } from './vae.ts';
 
 /** Configuration of the recipe. */
 export const decoderRecipeSchema = z.strictObject({
   model: z.literal('decoder'),
   ...commonTrainingFields,
-  edges: z.number().min(0).default(1),
-  /** Weight of pixels inside a face's box; the others have 1. */
-  faceWeight: z.number().min(1).default(4),
+  ...reconstructionFields,
   /** Standard deviation of the noise added to latents, as the encoder's own distribution and the sampler's errors have. */
   noise: z.number().min(0).default(0.05),
 });
 
 /** A checked configuration of the recipe. */
 export type DecoderRecipe = Readonly<z.output<typeof decoderRecipeSchema>>;
-
-/** Weights [indices.length, 1, size, size]: `faceWeight` inside the boxes of faces, 1 elsewhere. */
-function faceWeights(data: Dataset, indices: readonly number[], faceWeight: number): Float32Array {
-  const { size } = data;
-  const weights = new Float32Array(indices.length * size * size).fill(1);
-  indices.forEach((index, position) => {
-    for (const { box } of data.record(index).faces) {
-      const [left, top, right, bottom] = box.map((edge) => Math.min(size, Math.max(0, Math.round(edge))));
-      for (let row = top!; row < bottom!; row++) {
-        const start = (position * size + row) * size;
-        weights.fill(faceWeight, start + left!, start + right!);
-      }
-    }
-  });
-  return weights;
-}
 
 /**
  * Prepares the training.
@@ -63,8 +46,8 @@ export async function prepareDecoder(
   const source = openModelWeights(folder);
   const latents = await encodeLatents(runtime, data, output, path.join('.cache', 'latents'), onProgress);
   const { parameters, values } = trainableParameters();
-  const { batchSize, seed, edges, faceWeight, noise } = recipe;
-  const { loss, metrics } = decoderLoss(config, parameters, batchSize, data.size, edges);
+  const { batchSize, seed, faceWeight, noise } = recipe;
+  const { loss, metrics } = decoderLoss(config, parameters, batchSize, data.size, recipe);
   const sample = indexSampler(seed, 'decoder data', data.count, batchSize);
   const task = {
     name: 'decoder',

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { createGenerator } from '../../diffusion/noise.ts';
 import { createNoiseSchedule } from '../../diffusion/schedulers/noise_schedule.ts';
+import type { Prediction } from '../../diffusion/schedulers/prediction.ts';
 import { stableDiffusionScheduler } from '../../diffusion/schedulers/scheduler_config.ts';
 import type { Runtime } from '../../graph/index.ts';
 import { input } from '../../graph/index.ts';
@@ -34,7 +35,9 @@ export const unetRecipeSchema = z.strictObject({
   ...commonTrainingFields,
   /** Share of captions replaced by the empty one, for classifier-free guidance (Ho and Salimans). */
   captionDropout: z.number().min(0).max(1).default(0.1),
-  /** Largest signal-to-noise ratio that counts fully (Min-SNR). */
+  /** What the U-Net predicts; written into `scheduler/scheduler_config.json`. */
+  prediction: z.enum(['epsilon', 'v_prediction']).default('epsilon'),
+  /** Signal-to-noise ratio beyond which a timestep counts less (Min-SNR). */
   gamma: z.number().positive().default(5),
   architecture: z.record(z.string(), z.unknown()),
 });
@@ -63,7 +66,7 @@ export async function prepareUNet(
   const textConfig = parseClipTextConfig(readJsonObject(path.join(textFolder, 'config.json')));
   const tokenizer = loadClipTokenizer(path.join(output, 'tokenizer'));
   const length = textConfig.max_position_embeddings;
-  const { batchSize, seed, captionDropout, gamma } = recipe;
+  const { batchSize, seed, captionDropout, gamma, prediction } = recipe;
   const ids = input('ids', [batchSize, length], 'int64');
   const context = clipText(textConfig, fileParameters(openModelWeights(textFolder)), { ids }).lastHiddenState;
   const { parameters, values } = trainableParameters();
@@ -88,7 +91,7 @@ export async function prepareUNet(
       const captions = indices.map((index) =>
         random.uniform() < captionDropout ? '' : data.record(index).caption,
       );
-      const noise = { seed, alphasCumprod, gamma };
+      const noise = { seed, alphasCumprod, gamma, prediction };
       return { ...denoisingBatch(clean, batchSize, step, noise), ids: tokenIds(tokenizer, captions, length) };
     },
   };
@@ -101,13 +104,13 @@ export async function prepareUNet(
     initial,
     exportModel({ average }) {
       writeComponent(output, 'unet', recipe.architecture, values, average);
-      writePipeline(output);
+      writePipeline(output, prediction);
     },
   };
 }
 
 /** Writes `model_index.json` and `scheduler/scheduler_config.json` as diffusers expects them. */
-export function writePipeline(output: string): void {
+export function writePipeline(output: string, prediction: Prediction): void {
   const { trainTimesteps, betaStart, betaEnd, betaSchedule } = stableDiffusionScheduler();
   mkdirSync(path.join(output, 'scheduler'), { recursive: true });
   writeJson(path.join(output, 'scheduler', 'scheduler_config.json'), {
@@ -116,7 +119,7 @@ export function writePipeline(output: string): void {
     beta_start: betaStart,
     beta_end: betaEnd,
     beta_schedule: betaSchedule,
-    prediction_type: 'epsilon',
+    prediction_type: prediction,
     algorithm_type: 'dpmsolver++',
     solver_type: 'midpoint',
     solver_order: 2,

@@ -11,12 +11,13 @@ import { indexSampler } from '../../training/recipe.ts';
 import { vaeLoss } from '../../training/recipes/vae.ts';
 import type { Dataset } from '../dataset.ts';
 import { writeComponent } from './export.ts';
+import { faceWeights, reconstructionFields } from './reconstruction_fields.ts';
 
 /** Configuration of the recipe. */
 export const vaeRecipeSchema = z.strictObject({
   model: z.literal('vae'),
   ...commonTrainingFields,
-  edges: z.number().min(0).default(1),
+  ...reconstructionFields,
   divergence: z.number().min(0).default(1e-3),
   architecture: z.record(z.string(), z.unknown()),
 });
@@ -40,7 +41,7 @@ export function imageBatch(data: Dataset, indices: readonly number[]): Float32Ar
 export function prepareVae(recipe: VaeRecipe, data: Dataset, output: string): PreparedTraining {
   const config = parseVaeConfig(recipe.architecture);
   const { parameters, values } = trainableParameters();
-  const { batchSize, seed } = recipe;
+  const { batchSize, seed, faceWeight } = recipe;
   const { loss, metrics } = vaeLoss(config, parameters, batchSize, data.size, recipe);
   const sample = indexSampler(seed, 'vae data', data.count, batchSize);
   const latentSide = data.size / vaeDownscale(config);
@@ -50,10 +51,14 @@ export function prepareVae(recipe: VaeRecipe, data: Dataset, output: string): Pr
     loss,
     metrics,
     parameters: values,
-    batch: (step: number) => ({
-      image: imageBatch(data, sample(step)),
-      noise: gaussianNoise({ seed, index: step, stream: 'vae sampling' }, latentLength),
-    }),
+    batch(step: number) {
+      const indices = sample(step);
+      return {
+        image: imageBatch(data, indices),
+        noise: gaussianNoise({ seed, index: step, stream: 'vae sampling' }, latentLength),
+        weights: faceWeights(data, indices, faceWeight),
+      };
+    },
   };
   return {
     task,

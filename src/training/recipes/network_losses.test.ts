@@ -60,15 +60,34 @@ function edges(
   return mean(across) + mean(down);
 }
 
+const pixelWeights = Float32Array.from({ length: BATCH * SIDE * SIDE }, (_, i) => 0.5 + (i % 5) / 4);
+
+function weightAt(plane: number, row: number, column: number): number {
+  return pixelWeights[Math.floor(plane / 3) * SIDE * SIDE + row * SIDE + column]!;
+}
+
+function reconstruction(difference: readonly number[], weights: { edges: number; squares: number }): number {
+  const weighted = difference.map((value, i) => {
+    const [plane, pixel] = [Math.floor(i / (SIDE * SIDE)), i % (SIDE * SIDE)];
+    const weight = weightAt(plane, Math.floor(pixel / SIDE), pixel % SIDE);
+    return weight * (Math.abs(value) + weights.squares * value * value);
+  });
+  return mean(weighted) + weights.edges * edges(difference, weightAt);
+}
+
 describe('the losses of the autoencoder', () => {
   it('add up error, edges and divergence', async () => {
-    const { loss, metrics } = vaeLoss(vae, vaeParameters, BATCH, SIDE, { edges: 0.5, divergence: 0.25 });
+    const { loss, metrics } = vaeLoss(vae, vaeParameters, BATCH, SIDE, {
+      edges: 0.5,
+      squares: 0.75,
+      divergence: 0.25,
+    });
     const moments = vaeEncode(vae, vaeParameters, input('image', [BATCH, 3, SIDE, SIDE]));
     const decoded = vaeDecode(vae, vaeParameters, vaeSample(moments, input('noise', LATENTS)));
     const feeds = { image, noise: latents };
     const parts = { error: metrics.error!, divergence: metrics.divergence! };
     const found: Record<string, Float32Array> = {
-      ...(await compute({ loss, ...parts }, feeds)),
+      ...(await compute({ loss, ...parts }, { ...feeds, weights: pixelWeights })),
       ...(await compute({ decoded, mean: moments.mean, logvar: moments.logvar }, feeds)),
     };
     const difference = [...found.decoded!].map((value, i) => value - image[i]!);
@@ -79,27 +98,20 @@ describe('the losses of the autoencoder', () => {
     );
     expect(found.error![0]).toBeCloseTo(error, 4);
     expect(found.divergence![0]! / divergence).toBeCloseTo(1, 4);
-    const expected = error + 0.5 * edges(difference, () => 1) + 0.25 * divergence;
+    const expected = reconstruction(difference, { edges: 0.5, squares: 0.75 }) + 0.25 * divergence;
     expect(found.loss![0]! / expected).toBeCloseTo(1, 4);
   });
 
   it('of the decoder alone weigh every pixel', async () => {
-    const { loss, metrics } = decoderLoss(vae, vaeParameters, BATCH, SIDE, 0.5);
+    const { loss, metrics } = decoderLoss(vae, vaeParameters, BATCH, SIDE, { edges: 0.5, squares: 0.75 });
     const decoded = vaeDecode(vae, vaeParameters, input('latents', LATENTS));
-    const weights = Float32Array.from({ length: BATCH * SIDE * SIDE }, (_, i) => 0.5 + (i % 5) / 4);
     const found: Record<string, Float32Array> = {
-      ...(await compute({ loss, error: metrics.error! }, { latents, image, weights })),
+      ...(await compute({ loss, error: metrics.error! }, { latents, image, weights: pixelWeights })),
       ...(await compute({ decoded }, { latents })),
     };
     const difference = [...found.decoded!].map((value, i) => value - image[i]!);
-    const weightAt = (plane: number, row: number, column: number) =>
-      weights[Math.floor(plane / 3) * SIDE * SIDE + row * SIDE + column]!;
-    const weighted = difference.map((value, i) => {
-      const [plane, pixel] = [Math.floor(i / (SIDE * SIDE)), i % (SIDE * SIDE)];
-      return Math.abs(value) * weightAt(plane, Math.floor(pixel / SIDE), pixel % SIDE);
-    });
     expect(found.error![0]).toBeCloseTo(mean(difference.map(Math.abs)), 4);
-    const expected = mean(weighted) + 0.5 * edges(difference, weightAt);
+    const expected = reconstruction(difference, { edges: 0.5, squares: 0.75 });
     expect(found.loss![0]! / expected).toBeCloseTo(1, 4);
   });
 });
@@ -119,7 +131,7 @@ describe('the loss of the denoiser', () => {
     };
     const weights = Float32Array.of(0.25, 1);
     const found: Record<string, Float32Array> = {
-      ...(await compute({ loss, error: metrics.error! }, { ...feeds, noise, weights })),
+      ...(await compute({ loss, error: metrics.error! }, { ...feeds, target: noise, weights })),
       ...(await compute({ predicted }, feeds)),
     };
     const squares = [...found.predicted!].map((value, i) => (value - noise[i]!) ** 2);

@@ -209,22 +209,25 @@ describe('the classification loss', () => {
 describe('the inputs of a denoising step', () => {
   const { alphasCumulative } = createNoiseSchedule(stableDiffusionScheduler());
   const latents = gaussianNoise({ seed: 6, stream: 'latents' }, 5 * 16);
-  const settings = { seed: 3, alphasCumprod: alphasCumulative, gamma: 1 };
+  const settings = { seed: 3, alphasCumprod: alphasCumulative, gamma: 1, prediction: 'epsilon' as const };
 
   it('mix latents and noise at one timestep of each fifth, weighted by the signal', () => {
-    const { noisy, noise, timesteps, weights } = denoisingBatch(latents, 5, 2, settings) as Record<
-      string,
-      Float32Array
-    >;
+    const batch = denoisingBatch(latents, 5, 2, settings) as Record<string, Float32Array>;
+    const velocity = denoisingBatch(latents, 5, 2, { ...settings, prediction: 'v_prediction' });
+    const { noisy, target: noise, timesteps, weights } = batch;
+    expect(velocity.noisy).toEqual(noisy);
     expect(Math.abs(mean([...noise!]))).toBeLessThan(0.4);
     timesteps!.forEach((t, n) => {
       expect(t).toBeGreaterThanOrEqual(200 * n);
       expect(t).toBeLessThan(200 * (n + 1));
       const alpha = alphasCumulative[t]!;
-      const snr = alpha / (1 - alpha);
+      const [signal, sigma, snr] = [Math.sqrt(alpha), Math.sqrt(1 - alpha), alpha / (1 - alpha)];
       expect(weights![n]).toBeCloseTo(snr > 1 ? 1 / snr : 1, 5);
+      expect(velocity.weights![n]).toBeCloseTo(snr > 1 ? 2 / (snr + 1) : 1, 5);
       for (let i = 16 * n; i < 16 * (n + 1); i++) {
-        expect(noisy![i]).toBeCloseTo(Math.sqrt(alpha) * latents[i]! + Math.sqrt(1 - alpha) * noise![i]!, 5);
+        expect(noisy![i]).toBeCloseTo(signal * latents[i]! + sigma * noise![i]!, 5);
+        // The noisy latents and v are a rotation of latents and noise, which undoes itself.
+        expect(signal * noisy![i]! - sigma * Number(velocity.target![i])).toBeCloseTo(latents[i]!, 5);
       }
     });
     expect(weights![0]).toBeLessThan(0.25);
@@ -234,7 +237,7 @@ describe('the inputs of a denoising step', () => {
   it('follow from seed and step alone, and reach every timestep', () => {
     const at = (step: number, seed = 3) => denoisingBatch(latents, 5, step, { ...settings, seed });
     expect(at(7)).toEqual(at(7));
-    expect(at(8).noise).not.toEqual(at(7).noise);
+    expect(at(8).target).not.toEqual(at(7).target);
     expect(at(7, 4).timesteps).not.toEqual(at(7).timesteps);
     const tiny = { ...settings, alphasCumprod: [0.9, 0.5, 0.1] };
     const seen = new Set<number>();
