@@ -22,6 +22,7 @@ import { indexSampler } from '../../training/recipe.ts';
 import { matchingLoss } from '../../training/recipes/contrastive.ts';
 import type { Dataset } from '../dataset.ts';
 import { writeComponent, writeJson } from './export.ts';
+import { explicitFamilies, siblingSampler } from './siblings.ts';
 
 /** Configuration of the recipe. */
 export const clipRecipeSchema = z.strictObject({
@@ -29,6 +30,11 @@ export const clipRecipeSchema = z.strictObject({
   ...commonTrainingFields,
   /** Tokens of a caption in training; longer captions are cut, positions beyond stay as they were initialised. */
   tokens: z.int().min(2).max(77),
+  /**
+   * Groups of scenes of one prompt in every batch, whose captions differ in the attributes that they name. Clothes and
+   * background don't tell such scenes apart, so that the encoders must learn the words for people.
+   */
+  siblings: z.strictObject({ groups: z.int().min(0), size: z.int().min(2) }).default({ groups: 0, size: 2 }),
   textEncoder: z.record(z.string(), z.unknown()),
   visionEncoder: z.record(z.string(), z.unknown()),
 });
@@ -55,6 +61,19 @@ export function tokenIds(
   return rows;
 }
 
+/** A function from step to a batch's indices: siblings first, the rest from the whole data set. */
+function batchSampler({ seed, batchSize, siblings }: ClipRecipe, data: Dataset): (step: number) => number[] {
+  const near = siblings.groups * siblings.size;
+  if (near > batchSize) {
+    throw new Error(
+      `siblings: expected at most batchSize = ${batchSize} scenes, received ${siblings.groups} * ${siblings.size}`,
+    );
+  }
+  const related = siblingSampler(seed, 'clip siblings', explicitFamilies(data), siblings);
+  const others = indexSampler(seed, 'clip data', data.count, batchSize - near);
+  return (step) => [...related(step), ...others(step)];
+}
+
 /**
  * Prepares the training.
  * @param output model folder with a `tokenizer/`; `clip/` and `text_encoder/` are written into it
@@ -79,7 +98,7 @@ export function prepareClip(recipe: ClipRecipe, data: Dataset, output: string): 
     input('image', [batchSize, 3, data.size, data.size]),
   );
   const logScale = reshape(parameters.tensor('logit_scale', []), [1]);
-  const sample = indexSampler(seed, 'clip data', data.count, batchSize);
+  const sample = batchSampler(recipe, data);
   const task = {
     name: 'clip',
     loss: matchingLoss(textEmbeds, imageEmbeds, logScale),
