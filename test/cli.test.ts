@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Diagnosis } from '../src/cli/diagnosis.ts';
@@ -55,6 +57,7 @@ describe('evenhand', () => {
     [['generate', '--prompt-file', '/nowhere.txt'], /prompts: .*nowhere.txt/],
     [['train', 'vea'], /Allowed choices are vae, clip/],
     [['train', 'vae', '--set', 'stepz=1'], /unknown key stepz; did you mean steps/],
+    [['train', 'vae', '--set', 'steps=20'], /steps: expected at least warmupSteps \(50\), received 20/],
     [['train', 'unet', '--output', '/nowhere'], /expected a trained vae in \/nowhere.*evenhand train vae/],
     [['finetune', '/nowhere.yaml'], /nowhere.yaml: cannot read/],
     [
@@ -119,6 +122,13 @@ describe('evenhand generate', () => {
     expect(parameters!.settings.Adapter).toBe('soft');
     const [wide] = await draw('wide', '-p', 'a cat', '--width', '32');
     expect(await sharp(at('wide', wide!)).metadata()).toMatchObject({ width: 32, height: 16 });
+  });
+
+  it('works from source in any folder', () => {
+    const main = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+    const args = ['generate', '-p', 'x', '--model', model, '--device', 'cpu', '--steps', '2', '-o', 'images'];
+    execFileSync(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], { cwd: folder });
+    expect(readdirSync(at('images')).filter((name) => name.endsWith('.png'))).toHaveLength(1);
   });
 
   it('reads prompts from a file', async () => {

@@ -103,7 +103,15 @@ function loadRecipe(training: Training, options: TrainOptions): CommonTrainingCo
       `${file}: expected a recipe for ${training.name}, received one for ${String(named)}`,
     );
   }
-  return loadConfig(training.schema, source);
+  const recipe = loadConfig(training.schema, source);
+  const { steps, warmupSteps, schedule } = recipe;
+  if (!schedule.startsWith('constant') && steps < warmupSteps) {
+    throw new UsageError(
+      `${file}: steps: expected at least warmupSteps (${warmupSteps}), received ${steps}; ` +
+        'a shorter run needs a shorter warm-up too: --set warmupSteps=...',
+    );
+  }
+  return recipe;
 }
 
 /** Makes the model folder, with the tokenizer that the recipes read, and looks for what earlier trainings leave there. */
