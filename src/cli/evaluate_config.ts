@@ -16,7 +16,7 @@ export const evaluateConfigSchema = z.strictObject({
   /** Seed of the first image. */
   seed: z.int().min(0).default(1000),
   /** The distribution that is aimed at; further attributes are measured beside it. */
-  target: finetuneConfigSchema.shape.target.prefault({ attributes: ['gender'] }),
+  target: finetuneConfigSchema.shape.target.prefault({ gender: 'uniform' }),
   prompts: z
     .strictObject({
       /** A prompt list by name (its held-out part), a text file, or the prompts themselves. */

@@ -4,6 +4,8 @@ import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
+import type { TargetDescription } from '../fairness/index.ts';
+import { describedAttributes } from '../fairness/index.ts';
 import { prepareFinetune } from '../finetune/assemble.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
 import { finetuneDigest } from '../finetune/config.ts';
@@ -66,7 +68,9 @@ function progressOf(
   { iteration, iterations, loss, metrics, secondsLeft }: FinetuneProgress,
   config: FinetuneConfig,
 ) {
-  const shown = config.target.attributes.map((name) => `bias ${name}`);
+  const shown = describedAttributes(config.target as TargetDescription | string).map(
+    (name) => `bias ${name}`,
+  );
   const numbers = Object.fromEntries(shown.map((name) => [name, metrics[name] ?? Number.NaN]));
   return { task: 'finetune', step: iteration, steps: iterations, numbers: { loss, ...numbers }, secondsLeft };
 }

@@ -32,7 +32,12 @@ export type {
 } from './target_assignment.ts';
 export { assignTargets, sliceAssignment } from './target_assignment.ts';
 export type { AttributeShares, ShareText, TargetDescription } from './target_description.ts';
-export { describedTarget, parseTargetLine, targetInWords } from './target_description.ts';
+export {
+  describedAttributes,
+  describedTarget,
+  parseTargetLine,
+  targetInWords,
+} from './target_description.ts';
 export type { Attribute, SharesByClass, TargetDistribution } from './target_distribution.ts';
 export {
   cellOfClasses,

@@ -30,21 +30,27 @@ export type AttributeShares =
  */
 export type TargetDescription = Readonly<Record<string, AttributeShares | SharesByClass>>;
 
+/** Names of the attributes of a description, in the order of the target's table; also of one written on one line. */
+export function describedAttributes(description: TargetDescription | string): string[] {
+  return Object.keys(asDescription(description)).flatMap(namesOfKey);
+}
+
 /**
  * The target that a description names, over attributes of a classifier.
+ * @param description by attribute, or one line as {@link parseTargetLine} reads it
  * @param known the classifier's attributes
  * @throws Error naming the attribute or class that the classifier does not know, the shares that don't add up to 1, or the
  * entry that can't be read, with what was expected
  */
 export function describedTarget(
-  description: TargetDescription,
+  description: TargetDescription | string,
   known: readonly Attribute[],
 ): TargetDistribution {
-  const entries = Object.entries(description);
+  const entries = Object.entries(asDescription(description));
   if (entries.length === 0)
     throw new Error(`Target: expected at least one attribute of ${namesOf(known)}, received none`);
   return entries.reduce<TargetDistribution | null>((base, [key, shares]) => {
-    const names = key.split(/ x | × /).map((name) => name.trim());
+    const names = namesOfKey(key);
     if (names.length === 1) return extend(base, findAttribute(names[0]!, known), shares as AttributeShares);
     const attributes = names.map((name) => findAttribute(name, known));
     const table =
@@ -86,6 +92,15 @@ function byClass(part: string, value: string): Record<string, ShareText> {
       return [className.trim(), share.trim()];
     }),
   );
+}
+
+function asDescription(description: TargetDescription | string): TargetDescription {
+  return typeof description === 'string' ? parseTargetLine(description) : description;
+}
+
+/** `gender x race` names both. */
+function namesOfKey(key: string): string[] {
+  return key.split(/ x | × /).map((name) => name.trim());
 }
 
 function namesOf(attributes: readonly Attribute[]): string {
@@ -164,18 +179,14 @@ function readShares(attribute: Attribute, shares: AttributeShares): number[] {
   }
   const table = classes.map(() => 0);
   for (const [className, share] of Object.entries(shares))
-    table[indexOfClass(attribute, className)] = readShare(`${name} ${className}`, share as ShareText);
+    table[indexOfClass(attribute, className)] = readShare(`${name} ${className}`, share);
   return table;
 }
 
-function readShare(where: string, share: ShareText): number {
-  const value =
-    typeof share === 'number'
-      ? share
-      : share.endsWith('%')
-        ? Number(share.slice(0, -1)) / 100
-        : Number(share);
-  if (Number.isFinite(value) && value >= 0) return value;
+function readShare(where: string, share: unknown): number {
+  const text = typeof share === 'string' ? share : String(typeof share === 'number' ? share : Number.NaN);
+  const value = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+  if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
   throw new Error(
     `Target, ${where}: expected a share such as 0.25 or 25%, received ${JSON.stringify(share)}`,
   );

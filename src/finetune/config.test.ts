@@ -13,13 +13,13 @@ const ATTRIBUTES = [
 ];
 
 const parse = (fields: object = {}): FinetuneConfig =>
-  finetuneConfigSchema.parse({ output: 'runs/a', target: { attributes: ['gender'] }, ...fields });
+  finetuneConfigSchema.parse({ output: 'runs/a', target: { gender: 'uniform' }, ...fields });
 
 /** Paths and messages of what is wrong. */
 function faultsOf(fields: object): string[] {
   const { error } = finetuneConfigSchema.safeParse({
     output: 'runs/a',
-    target: { attributes: ['gender'] },
+    target: { gender: 'uniform' },
     ...fields,
   });
   return error!.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
@@ -31,7 +31,7 @@ describe('a finetuning configuration', () => {
       output: 'runs/a',
       seed: 1,
       train: { part: 'text-encoder', rank: 50 },
-      target: { attributes: ['gender'], shares: 'uniform' },
+      target: { gender: 'uniform' },
       prompts: { train: 'occupations', negative: '', imagesPerPrompt: 24 },
       sampler: { steps: [19, 23] },
       gradient: { mode: 'adjusted', branches: 'both' },
@@ -67,9 +67,9 @@ describe('a finetuning configuration', () => {
     ['no guidance below 1', { sampler: { guidanceScale: 0.5 } }, /sampler\.guidanceScale/],
     ['an unknown gradient mode', { gradient: { mode: 'exact' } }, /gradient\.mode.*adjusted.*uncoupled/],
     ['a confidence that is no probability', { loss: { confidence: 80 } }, /loss\.confidence/],
-    ['no attributes', { target: { attributes: [] } }, /target\.attributes/],
+    ['a target that is a number', { target: 5 }, /target/],
     ['a decay of 1', { optimizer: { averageDecay: 1 } }, /optimizer\.averageDecay/],
-    ['a negative share', { target: { attributes: ['a'], shares: { x: -0.5, y: 0.5 } } }, /target\.shares/],
+    ['a negative share', { target: { a: { x: -0.5, y: 0.5 } } }, /target/],
   ])('refuses %s', (_, fields, message) => {
     const faults = faultsOf(fields);
     expect(faults).toHaveLength(1);
@@ -83,29 +83,25 @@ describe('a finetuning configuration', () => {
 });
 
 describe('the target of a configuration', () => {
-  const targetOf = (target: object) => configuredTarget(parse({ target }), ATTRIBUTES);
+  const targetOf = (target: object | string) => configuredTarget(parse({ target }), ATTRIBUTES);
 
   it.each([
-    [{ attributes: ['gender'] }, [0.5, 0.5]],
-    [{ attributes: ['gender', 'age'] }, [0.25, 0.25, 0.25, 0.25]],
-    [{ attributes: ['age'], shares: { old: 0.25, young: 0.75 } }, [0.75, 0.25]],
-    [{ attributes: ['age'], shares: { old: 1 } }, [0, 1]],
-    [
-      { attributes: ['age', 'gender'], shares: { young: { male: 0.4, female: 0.35 }, old: { male: 0.25 } } },
-      [0.4, 0.35, 0.25, 0],
-    ],
+    [{ gender: 'uniform' }, [0.5, 0.5]],
+    [{ gender: 'uniform', age: '75/25' }, [0.375, 0.125, 0.375, 0.125]],
+    [{ age: { old: 0.25, young: '75%' } }, [0.75, 0.25]],
+    [{ 'age x gender': { young: { male: 0.4, female: 0.35 }, old: { male: 0.25 } } }, [0.4, 0.35, 0.25, 0]],
+    ['age=75/25', [0.75, 0.25]],
   ])('%j has the shares %j', (target, shares) => {
-    const { attributes, shares: found } = targetOf(target);
-    expect(found).toEqual(shares);
-    expect(attributes.map(({ name }) => name)).toEqual(target.attributes);
+    expect(targetOf(target).shares).toEqual(shares);
   });
 
   it.each([
-    [{ attributes: ['race'] }, /target\.attributes.*\(gender, age\), received race/],
-    [{ attributes: ['gender'], shares: { man: 0.5, female: 0.5 } }, /gender.*man.*male, female/],
-    [{ attributes: ['gender'], shares: { male: 0.5, female: 0.4 } }, /must sum to 1, received a sum of 0\.9/],
-    [{ attributes: ['gender'], shares: { male: { young: 0.5, old: 0.5 } } }, /male: expected a share/],
-    [{ attributes: ['gender', 'age'], shares: { male: 1 } }, /male: expected shares over 'age'/],
+    [{ race: 'uniform' }, /attributes of the classifier \(gender, age\), received race/],
+    [{ gender: { man: 0.5, female: 0.5 } }, /gender.*man.*male, female/],
+    [{ gender: { male: 0.5, female: 0.4 } }, /must sum to 1, received a sum of 0\.9/],
+    [{ gender: { male: { young: 0.5, old: 0.5 } } }, /male: expected a share/],
+    [{ 'gender x age': { male: 1 } }, /male: expected shares over 'age'/],
+    ['gender', /attribute=shares/],
   ])('%j is refused with the names', (target, message) => {
     expect(() => targetOf(target)).toThrow(message);
   });
@@ -115,7 +111,7 @@ describe('the losses of a configuration', () => {
   it('have own ratios where they are given', () => {
     const config = parse({
       seed: 9,
-      target: { attributes: ['gender', 'age'] },
+      target: { gender: 'uniform', age: 'uniform' },
       loss: { ratios: { age: { face: 0.5 } }, imageWeight: 4, faceTarget: 'own', targetSet: 'even' },
     });
     expect(configuredWeights(config)).toEqual({
@@ -150,7 +146,7 @@ describe('the digest of a configuration', () => {
     { model: 'models/other' },
     { optimizer: { learningRate: 1e-4 } },
     { train: { part: 'text-encoder', rank: 8 } },
-    { target: { attributes: ['gender'], shares: { male: 0.5, female: 0.5 } } },
+    { target: { gender: { male: 0.5, female: 0.5 } } },
     { prompts: { imagesPerPrompt: 8 } },
     { sampler: { steps: [19, 24] } },
     { loss: { ratios: { gender: { face: 0.3 } } } },

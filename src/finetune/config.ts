@@ -3,13 +3,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { AttributeHead } from '../faces/index.ts';
-import type { LossWeights, TargetDistribution } from '../fairness/index.ts';
-import { targetFromShares, uniformTarget } from '../fairness/index.ts';
+import type { LossWeights, TargetDescription, TargetDistribution } from '../fairness/index.ts';
+import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 
 const share = z.number().min(0).max(1);
-const sharesByClass: z.ZodType<{ [name: string]: number | object }> = z.lazy(() =>
-  z.record(z.string(), z.union([share, sharesByClass])),
+const describedShares: z.ZodType<number | string | object> = z.lazy(() =>
+  z.union([share, z.string(), z.record(z.string(), describedShares)]),
 ) as never;
 
 const ratios = z.strictObject({
@@ -47,12 +47,11 @@ export const finetuneConfigSchema = z.strictObject({
       }),
     ])
     .prefault({ part: 'text-encoder' }),
-  target: z.strictObject({
-    /** Attributes of the classifier, for example [gender] or [gender, race] for their intersections. */
-    attributes: z.array(z.string()).min(1),
-    /** `uniform`, or shares by class name, nested in the order of the attributes. */
-    shares: z.union([z.literal('uniform'), sharesByClass]).default('uniform'),
-  }),
+  /**
+   * Attributes of the classifier and their shares: `{ gender: uniform, age: 75/25 }`, shares by class, `given` another
+   * attribute, a joint table under `gender x race`, or one line: `gender=50/50, age=75/25`.
+   */
+  target: z.union([z.string().min(1), z.record(z.string(), describedShares)]),
   prompts: z
     .strictObject({
       /** A prompt list by name, or the prompts themselves. */
@@ -76,6 +75,10 @@ export const finetuneConfigSchema = z.strictObject({
       branches: z.enum(['both', 'conditional']).default('both'),
       /** Timesteps an iteration takes its gradient from, drawn at random and rescaled; all when left out. */
       timesteps: z.int().min(1).optional(),
+    })
+    .refine(({ mode, timesteps }) => mode !== 'unadjusted' || timesteps === undefined, {
+      path: ['timesteps'],
+      message: 'expected no subset in the mode unadjusted, whose gradient walks through every step',
     })
     .prefault({}),
   loss: z
@@ -135,25 +138,13 @@ export function configuredTarget(
   config: Pick<FinetuneConfig, 'target'>,
   known: readonly AttributeHead[],
 ): TargetDistribution {
-  const attributes = config.target.attributes.map((name) => {
-    const attribute = known.find((candidate) => candidate.name === name);
-    if (attribute === undefined) {
-      const names = known.map((candidate) => candidate.name).join(', ');
-      throw new Error(
-        `target.attributes: expected attributes of the classifier (${names}), received ${name}`,
-      );
-    }
-    return attribute;
-  });
-  const { shares } = config.target;
-  if (shares === 'uniform') return uniformTarget(attributes);
-  return targetFromShares(attributes, shares as Parameters<typeof targetFromShares>[1]);
+  return describedTarget(config.target as TargetDescription | string, known);
 }
 
 /** The constants of the losses that a configuration names; attributes without own ratios have the defaults. */
 export function configuredWeights(config: FinetuneConfig): LossWeights {
   const { loss, target, seed } = config;
-  const pairs = target.attributes.map((name) => {
+  const pairs = describedAttributes(target as TargetDescription | string).map((name) => {
     const { outside, face } = ratios.parse(loss.ratios[name] ?? {});
     return [name, { ratio2: outside, ratio3: face }] as const;
   });

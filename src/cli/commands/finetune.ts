@@ -21,7 +21,7 @@ interface FinetuneOptions extends RuntimeChoice {
 const HELP = `
 The configuration is YAML or JSON. The shortest one:
 
-  target: { attributes: [gender] }     # half and half; or shares: { female: 0.7, male: 0.3 }
+  target: { gender: uniform }     # or 70/30, or { gender: uniform, age: 75/25 }
   output: runs/gender
 
 --print-config shows every other field with its default. In the output folder: config.yaml as it was used, log.jsonl,
