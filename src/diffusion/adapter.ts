@@ -1,9 +1,9 @@
-/** An adapter on a text-to-image model: low-rank updates and soft tokens, as graph inputs with their values. */
+/** An adapter on a text-to-image model: low-rank updates, soft tokens and whole weights, as graph inputs with their values. */
 
 import type { Tensors, Value } from '../graph/index.ts';
 import { input } from '../graph/index.ts';
 import type { LinearShape, LoraFactors, Parameters } from '../models/index.ts';
-import { withLora } from '../models/index.ts';
+import { parametersFrom, withLora } from '../models/index.ts';
 import type { LoraAdapter, LoraLayer, LoraPart } from '../weights/lora_file.ts';
 import { LORA_PARTS } from '../weights/lora_file.ts';
 
@@ -16,10 +16,22 @@ export interface SoftTokens {
   readonly data: Float32Array;
 }
 
-/** What an adapter changes. Either part may be missing. */
+/** A parameter of the model that is replaced as a whole. */
+export interface WholeWeight {
+  readonly shape: readonly number[];
+  /** Row-major elements. */
+  readonly data: Float32Array;
+}
+
+/** Replaced parameters of each part, by the names that the model's own weight files use. */
+export type WholeWeights = Readonly<Record<LoraPart, ReadonlyMap<string, WholeWeight>>>;
+
+/** What an adapter changes. Any of it may be missing. */
 export interface Adapter {
   readonly lora: LoraAdapter | null;
   readonly softTokens: SoftTokens | null;
+  /** Parameters in place of the model's own; none when left out. */
+  readonly weights?: WholeWeights | null;
 }
 
 /** The adapter that changes nothing. */
@@ -37,6 +49,8 @@ export interface AdapterLayout {
   readonly unet: ReadonlyMap<string, LayerLayout>;
   /** Number of soft tokens; 0 for none. */
   readonly softTokens: number;
+  /** Names of the parameters that are replaced whole. */
+  readonly weights: Readonly<Record<LoraPart, ReadonlySet<string>>>;
 }
 
 /** The layout of {@link NO_ADAPTER}. */
@@ -44,10 +58,11 @@ export const NO_ADAPTER_LAYOUT: AdapterLayout = Object.freeze({
   textEncoder: new Map(),
   unet: new Map(),
   softTokens: 0,
+  weights: Object.freeze({ textEncoder: new Set<string>(), unet: new Set<string>() }),
 });
 
 /** The layout of an adapter. */
-export function adapterLayout({ lora, softTokens }: Adapter): AdapterLayout {
+export function adapterLayout({ lora, softTokens, weights }: Adapter): AdapterLayout {
   const part = (layers: ReadonlyMap<string, LoraLayer> | undefined) =>
     new Map(
       [...(layers ?? [])].map(([path, { rank, alpha }]) => [path, { rank, scale: alpha / rank }] as const),
@@ -56,7 +71,26 @@ export function adapterLayout({ lora, softTokens }: Adapter): AdapterLayout {
     textEncoder: part(lora?.textEncoder),
     unet: part(lora?.unet),
     softTokens: softTokens?.count ?? 0,
+    weights: {
+      textEncoder: new Set(weights?.textEncoder.keys()),
+      unet: new Set(weights?.unet.keys()),
+    },
   };
+}
+
+/** Text that is equal for layouts whose graphs of one part of the model are equal. */
+export function layoutKey(layout: AdapterLayout, part: LoraPart): string {
+  const { weights, softTokens } = layout;
+  return JSON.stringify([[...layout[part]], [...weights[part]], part === 'textEncoder' ? softTokens : 0]);
+}
+
+/** Whether a layout changes the graphs of a part of the model. */
+export function changesPart(layout: AdapterLayout, part: LoraPart): boolean {
+  return (
+    layout[part].size > 0 ||
+    layout.weights[part].size > 0 ||
+    (part === 'textEncoder' && layout.softTokens > 0)
+  );
 }
 
 /** Name of the graph input that holds the soft tokens. */
@@ -67,8 +101,13 @@ export function factorInput(part: LoraPart, modulePath: string, factor: 'down' |
   return `${part}.${modulePath}.lora_${factor}`;
 }
 
+/** Name of the graph input that stands for a whole parameter. */
+export function weightInput(part: LoraPart, name: string): string {
+  return `${part}.${name}`;
+}
+
 /** The values of an adapter's graph inputs, by name. */
-export function adapterFeeds({ lora, softTokens }: Adapter): Record<string, Float32Array> {
+export function adapterFeeds({ lora, softTokens, weights }: Adapter): Record<string, Float32Array> {
   const feeds: Record<string, Float32Array> = {};
   if (softTokens !== null) feeds[SOFT_TOKENS_INPUT] = softTokens.data;
   for (const part of LORA_PARTS) {
@@ -76,6 +115,7 @@ export function adapterFeeds({ lora, softTokens }: Adapter): Record<string, Floa
       feeds[factorInput(part, path, 'down')] = down.data;
       feeds[factorInput(part, path, 'up')] = up.data;
     }
+    for (const [name, { data }] of weights?.[part] ?? []) feeds[weightInput(part, name)] = data;
   }
   return feeds;
 }
@@ -90,7 +130,7 @@ export function feedsOfPart(feeds: Tensors, part: LoraPart): Record<string, Floa
   >;
 }
 
-/** Parameters with an adapter's updates, and the graph inputs that hold its factors. */
+/** Parameters with an adapter's updates, and the graph inputs that hold what is trained. */
 export interface AdaptedParameters {
   readonly parameters: Parameters;
   /** Inputs by name, filled while the model is built. */
@@ -98,16 +138,15 @@ export interface AdaptedParameters {
 }
 
 /**
- * Puts the low-rank updates of one part of a model on its parameters; the factors become graph inputs.
- * Unknown module paths are found by {@link assertAllAdapted} once the model is built.
+ * Puts the changes of one part of a model on its parameters: low-rank factors and whole parameters become graph inputs.
+ * Unknown module paths and names are found by {@link assertAllAdapted} once the model is built.
  */
-export function adaptParameters(
-  base: Parameters,
-  part: LoraPart,
-  layers: ReadonlyMap<string, LayerLayout>,
-): AdaptedParameters {
+export function adaptParameters(base: Parameters, part: LoraPart, layout: AdapterLayout): AdaptedParameters {
   const inputs = new Map<string, Value>();
-  if (layers.size === 0) return { parameters: base, inputs };
+  const layers = layout[part];
+  const replaced = layout.weights[part];
+  const whole = replaced.size === 0 ? base : withWholeWeights(base, part, replaced, inputs);
+  if (layers.size === 0) return { parameters: whole, inputs };
   const known = new Map<string, LoraFactors>();
   const factors = (path: string, { inputs: width, outputs }: LinearShape): LoraFactors | null => {
     const layer = layers.get(path);
@@ -122,20 +161,37 @@ export function adaptParameters(
     known.set(path, result);
     return result;
   };
-  return { parameters: withLora(base, factors), inputs };
+  return { parameters: withLora(whole, factors), inputs };
+}
+
+function withWholeWeights(
+  base: Parameters,
+  part: LoraPart,
+  replaced: ReadonlySet<string>,
+  inputs: Map<string, Value>,
+): Parameters {
+  return parametersFrom((name, shape) => {
+    if (!replaced.has(name)) return base.tensor(name, shape);
+    const key = weightInput(part, name);
+    const value = inputs.get(key) ?? input(key, shape);
+    inputs.set(key, value);
+    return value;
+  }, base.has);
 }
 
 /**
- * Checks that building the model used every layer of the adapter.
- * @throws Error listing module paths that the model does not have
+ * Checks that building the model used every layer and parameter of the adapter.
+ * @throws Error listing what the model does not have
  */
-export function assertAllAdapted(
-  adapted: AdaptedParameters,
-  part: LoraPart,
-  layers: ReadonlyMap<string, LayerLayout>,
-): void {
-  const missing = [...layers.keys()].filter((path) => !adapted.inputs.has(factorInput(part, path, 'down')));
-  if (missing.length > 0) {
-    throw new Error(`adapter: expected linear layers of the ${part}, received unknown ${missing.join(', ')}`);
+export function assertAllAdapted(adapted: AdaptedParameters, part: LoraPart, layout: AdapterLayout): void {
+  const unused = (names: Iterable<string>, inputOf: (name: string) => string) =>
+    [...names].filter((name) => !adapted.inputs.has(inputOf(name)));
+  const layers = unused(layout[part].keys(), (path) => factorInput(part, path, 'down'));
+  if (layers.length > 0) {
+    throw new Error(`adapter: expected linear layers of the ${part}, received unknown ${layers.join(', ')}`);
+  }
+  const weights = unused(layout.weights[part], (name) => weightInput(part, name));
+  if (weights.length > 0) {
+    throw new Error(`adapter: expected parameters of the ${part}, received unknown ${weights.join(', ')}`);
   }
 }

@@ -32,7 +32,7 @@ export function promptContext(
 ): AdaptedValue {
   const { config, parameters: base } = model.textEncoder;
   const length = contextLength(model);
-  const adapted = adaptParameters(base, 'textEncoder', layout.textEncoder);
+  const adapted = adaptParameters(base, 'textEncoder', layout);
   const ids = input('ids', [batchSize, length], 'int64');
   const inputs = new Map<string, Value>();
   let inputsEmbeds = clipTextEmbeddings(config, adapted.parameters, ids);
@@ -45,7 +45,7 @@ export function promptContext(
     inputsEmbeds = concat([start, repeated, rest], 1);
   }
   const value = clipText(config, adapted.parameters, { inputsEmbeds }).lastHiddenState;
-  assertAllAdapted(adapted, 'textEncoder', layout.textEncoder);
+  assertAllAdapted(adapted, 'textEncoder', layout);
   for (const [name, adapterInput] of adapted.inputs) inputs.set(name, adapterInput);
   return { value, adapterInputs: inputs };
 }
@@ -58,6 +58,8 @@ export interface LatentSize {
 
 /** The denoiser with classifier-free guidance and the graph inputs that it reads. */
 export interface GuidedDenoiser extends AdaptedValue {
+  /** What enters [batchSize, channels, h, w], as the sampler scales it for the denoiser. */
+  readonly latents: Value;
   /** Condition of the prompts and of the negative prompts, [batchSize, length, width]. */
   readonly condition: Value;
   /** `null` when guidance is off. */
@@ -77,7 +79,7 @@ export function guidedDenoiser(
   guided: boolean,
 ): GuidedDenoiser {
   const { config, parameters: base } = model.unet;
-  const adapted = adaptParameters(base, 'unet', layout.unet);
+  const adapted = adaptParameters(base, 'unet', layout);
   const latents = input('latents', [batchSize, config.in_channels, height, width]);
   const timestep = input('timestep', [1]);
   const contextShape = [batchSize, contextLength(model), model.textEncoder.config.hidden_size];
@@ -94,8 +96,8 @@ export function guidedDenoiser(
   } else {
     value = denoise(latents, condition);
   }
-  assertAllAdapted(adapted, 'unet', layout.unet);
-  return { value, adapterInputs: adapted.inputs, condition, unconditional };
+  assertAllAdapted(adapted, 'unet', layout);
+  return { value, adapterInputs: adapted.inputs, latents, condition, unconditional };
 }
 
 /** The image decoder with the graph input that it reads. */

@@ -1,8 +1,8 @@
 /** Text to image: encodes prompts, samples latents with classifier-free guidance, decodes images. */
 
 import type { Executable, Runtime } from '../graph/index.ts';
-import type { Adapter, AdapterLayout } from './adapter.ts';
-import { adapterFeeds, adapterLayout, feedsOfPart, NO_ADAPTER } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
+import { adapterFeeds, adapterLayout, feedsOfPart, layoutKey, NO_ADAPTER } from './adapter.ts';
 import { putBatch, takeBatch } from './batches.ts';
 import type { LatentSize } from './graphs.ts';
 import { contextLength, guidedDenoiser, imageDecoder, promptContext } from './graphs.ts';
@@ -103,7 +103,7 @@ export class TextToImagePipeline {
     const distinct = [...new Set(prompts)];
     const { prompts: batchSize } = this.batchSizes;
     const layout = adapterLayout(adapter);
-    const executable = await this.#graph(`context ${layoutKey(layout)}`, () => ({
+    const executable = await this.#graph(`context ${layoutKey(layout, 'textEncoder')}`, () => ({
       context: promptContext(this.model, batchSize, layout).value,
     }));
     const feeds = feedsOfPart(adapterFeeds(adapter), 'textEncoder');
@@ -165,7 +165,7 @@ export class TextToImagePipeline {
     const guided = guidanceScale !== 1;
     const layout = adapterLayout(adapter);
     const executable = await this.#graph(
-      `denoiser ${batchSize} ${size.height}x${size.width} ${guided} ${layoutKey(layout)}`,
+      `denoiser ${batchSize} ${size.height}x${size.width} ${guided} ${layoutKey(layout, 'unet')}`,
       () => ({ output: guidedDenoiser(this.model, batchSize, size, layout, guided).value }),
     );
     const fixed: Record<string, Float32Array> = {
@@ -250,8 +250,4 @@ export class TextToImagePipeline {
     }
     return graph;
   }
-}
-
-function layoutKey({ textEncoder, unet, softTokens }: AdapterLayout): string {
-  return JSON.stringify([[...textEncoder], [...unet], softTokens]);
 }

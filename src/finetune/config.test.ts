@@ -66,6 +66,11 @@ describe('a finetuning configuration', () => {
     ['too large a seed', { seed: 1024 }, /seed.*1023/],
     ['no guidance below 1', { sampler: { guidanceScale: 0.5 } }, /sampler\.guidanceScale/],
     ['an unknown gradient mode', { gradient: { mode: 'exact' } }, /gradient\.mode.*adjusted.*uncoupled/],
+    [
+      'a subset of timesteps of the exact gradient',
+      { gradient: { mode: 'unadjusted', timesteps: 3 } },
+      /gradient\.timesteps: expected no subset in the mode unadjusted/,
+    ],
     ['a confidence that is no probability', { loss: { confidence: 80 } }, /loss\.confidence/],
     ['a target that is a number', { target: 5 }, /target/],
     ['a decay of 1', { optimizer: { averageDecay: 1 } }, /optimizer\.averageDecay/],

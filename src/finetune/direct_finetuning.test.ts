@@ -1,26 +1,20 @@
-/** Adjusted direct finetuning against the gradients of the reference implementation (fixture `adjusted-dft`). */
+/** Direct finetuning against the gradients of the reference implementation (fixture `adjusted-dft`). */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readFixtureJson, readFixtureTensors } from '../../test/read_fixture.ts';
-import { adapterLayout, NO_ADAPTER } from '../diffusion/adapter.ts';
-import { guidedDenoiser } from '../diffusion/graphs.ts';
+import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
+import { outputWeights } from '../diffusion/schedulers/plan.ts';
 import { parseSchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
-import type { Value } from '../graph/index.ts';
-import { gradient, input, mul, Runtime } from '../graph/index.ts';
-import {
-  fileParameters,
-  parametersFrom,
-  parseClipTextConfig,
-  parseUNetConfig,
-  parseVaeConfig,
-} from '../models/index.ts';
+import { Runtime } from '../graph/index.ts';
+import { fileParameters, parseClipTextConfig, parseUNetConfig, parseVaeConfig } from '../models/index.ts';
 import { openModelWeights } from '../weights/weight_files.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import type { GradientMode } from './gradient_coefficients.ts';
-import { chooseTimesteps } from './timestep_choice.ts';
+import { detachedModes } from './gradient_coefficients.ts';
+import { chooseRoute, chooseTimesteps } from './timestep_choice.ts';
 
 const folder = (name: string) => new URL(`../../test/fixtures/${name}`, import.meta.url).pathname;
 const tolerances = readFixtureJson('tolerances.json');
@@ -33,6 +27,7 @@ const MODES: Readonly<Record<string, GradientMode>> = {
   adjusted_reference: 'reference',
   adjusted_literal: 'literal',
   detach: 'uncoupled',
+  exact: 'unadjusted',
 };
 
 /** The fixture's U-Net and VAE behind a text encoder of which only the sizes count. */
@@ -69,6 +64,10 @@ function worstRatio(got: ArrayLike<number>, expected: ArrayLike<number>, toleran
   let worst = 0;
   for (let i = 0; i < got.length; i++) worst = Math.max(worst, Math.abs(got[i]! - expected[i]!));
   return worst / tolerance;
+}
+
+function norm(values: ArrayLike<number>): number {
+  return Math.hypot(...Array.from(values));
 }
 
 describe.each([
@@ -108,9 +107,15 @@ describe.each([
     );
   });
 
+  const weights = readFixtureTensors('unet/sd1-l1/diffusion_pytorch_model.safetensors');
+  const trained = TRAINED.map((name) => {
+    const { shape, data: values } = weights[name]!;
+    return [name, { shape, data: values as Float32Array }] as const;
+  });
+
   it.each(Object.keys(MODES))('%s: gradients of both conditions and of U-Net weights', async (name) => {
     const differentiate = new DirectFinetuning(pipeline);
-    const timesteps = chooseTimesteps(plan, MODES[name]!, undefined, { seed: 0, iteration: 0 });
+    const route = chooseRoute(plan, MODES[name]!, undefined, { seed: 0, iteration: 0 });
     const result = await differentiate.backward({
       ...sampled,
       size,
@@ -119,8 +124,8 @@ describe.each([
       condition: data('cond'),
       unconditional: data('uncond'),
       imageGradient: data('R'),
-      adapter: NO_ADAPTER,
-      timesteps,
+      adapter: { ...NO_ADAPTER, weights: { textEncoder: new Map(), unet: new Map(trained) } },
+      route,
       branches: 'both',
     });
     const expected = (part: string) => `${name}.clamp/grad.${part}`;
@@ -131,53 +136,45 @@ describe.each([
     check('cond', result.condition);
     check('uncond', result.unconditional);
 
-    const inputs = new Map<string, Value>();
-    const base = model.unet.parameters;
-    const parameters = parametersFrom((parameter, shape) => {
-      if (!TRAINED.includes(parameter)) return base.tensor(parameter, shape);
-      const value = inputs.get(parameter) ?? input(parameter, shape);
-      inputs.set(parameter, value);
-      return value;
-    }, base.has);
-    const trained = { ...model, unet: { ...model.unet, parameters } };
-    const denoiser = guidedDenoiser(trained, 1, size, adapterLayout(NO_ADAPTER), true);
-    const cotangent = mul(input('cotangent', denoiser.value.shape), input('factor', [1]));
-    const products = gradient(
-      [denoiser.value],
-      [cotangent],
-      TRAINED.map((parameter) => inputs.get(parameter)!),
-    );
-    const executable = await runtime.compile(
-      Object.fromEntries(TRAINED.map((parameter, i) => [`grad ${parameter}`, products[i]!])),
-    );
-    const weights = readFixtureTensors('unet/sd1-l1/diffusion_pytorch_model.safetensors');
-    const sums = TRAINED.map((parameter) => new Float32Array(weights[parameter]!.data.length));
-    for (const { index, factor } of timesteps) {
-      const outputs = await executable.run({
-        latents: sampled.trajectory[index]!,
-        timestep: Float32Array.of(plan.steps[index]!.timestep),
-        condition_in: data('cond'),
-        unconditional_in: data('uncond'),
-        guidance: Float32Array.of(GUIDANCE),
-        cotangent: result.latentGradient,
-        factor: Float32Array.of(factor),
-        ...Object.fromEntries(
-          TRAINED.map((parameter) => [parameter, weights[parameter]!.data as Float32Array]),
-        ),
-      });
-      TRAINED.forEach((parameter, i) => {
-        outputs[`grad ${parameter}`]!.forEach((value, k) => {
-          sums[i]![k]! += Number(value);
-        });
+    for (const parameter of TRAINED) check(`unet.${parameter}`, result.unet.get(`unet.${parameter}`)!);
+    expect(result.scales.map(({ timestep }) => timestep)).toEqual([...fixture.timesteps!.data]);
+    const last = steps - 1;
+    if (name === 'exact') {
+      // Nothing but the last update lies between the last prediction and the latents.
+      const arriving = Math.abs(outputWeights(plan)[last]!) * norm(result.latentGradient);
+      expect(result.scales[last]!.norms[0]! / arriving).toBeCloseTo(1, 5);
+    } else {
+      const before = data(`${name}/grad.eps_guided_before_coefficient`);
+      const coefficients = fixture[`${name}/C`]?.data;
+      const recorded = (i: number) =>
+        Number(coefficients?.[i] ?? 1) * norm(before.subarray(i * 256, (i + 1) * 256));
+      // The recorded scales are those of images that were not limited to -1..1: only their proportions are comparable.
+      result.scales.forEach(({ norms }, i) => {
+        const proportion = norms[0]! / result.scales[last]!.norms[0]!;
+        expect(proportion / (recorded(i) / recorded(last))).toBeCloseTo(1, 3);
       });
     }
-    TRAINED.forEach((parameter, i) => {
-      check(`unet.${parameter}`, sums[i]!);
-    });
     await differentiate.release();
   });
 
-  it('subsets of timesteps average to the full gradient', () => {
+  it.each(detachedModes)('%s: the mean over all subsets of timesteps is the full gradient', (mode) => {
+    const full = chooseTimesteps(plan, mode, undefined, { seed: 0, iteration: 0 });
+    // Over draws, until every one of the C(steps, 2) subsets has come up; each then counts once.
+    const subsets = new Map<string, readonly { index: number; factor: number }[]>();
+    const all = (steps * (steps - 1)) / 2;
+    for (let iteration = 0; subsets.size < all && iteration < 20_000; iteration++) {
+      const chosen = chooseTimesteps(plan, mode, 2, { seed: 3, iteration });
+      expect(chosen).toHaveLength(2);
+      subsets.set(chosen.map(({ index }) => index).join(), chosen);
+    }
+    expect(subsets.size).toBe(all);
+    const sums = new Float64Array(steps);
+    for (const chosen of subsets.values())
+      for (const { index, factor } of chosen) sums[index]! += factor / all;
+    for (const { index, factor } of full) expect(sums[index]! / factor).toBeCloseTo(1, 10);
+  });
+
+  it('draws subsets evenly', () => {
     const full = chooseTimesteps(plan, 'adjusted', undefined, { seed: 0, iteration: 0 });
     const sums = new Float64Array(steps);
     const draws = 4000;

@@ -1,24 +1,30 @@
 /**
- * Adjusted direct finetuning (specification eqs. 9-10, Algorithm A.1): the gradient of a loss on generated images.
+ * Direct finetuning (specification eqs. 9-10, Algorithm A.1): the gradient of a loss on generated images.
  *
- * The sampler is linear in the noise predictions, z_0 = a z_T + sum b_i eps_i, and each z_t enters the U-Net detached. So
- * the cotangent of eps_i is C_i b_i dL/dz_0, every timestep is one vector-Jacobian product of its own, and memory does not
- * grow with the number of steps.
+ * The sampler is linear in the noise predictions, z_0 = a z_T + sum b_i eps_i. On the detached route each z_t enters the
+ * U-Net as a constant: the cotangent of eps_i is C_i b_i dL/dz_0, and every timestep is one vector-Jacobian product of its
+ * own. On the exact route the products follow each other backwards through the latents. Memory grows with the number of
+ * steps on neither: only the latents of each step are kept.
  */
 
 import type { Adapter } from '../diffusion/adapter.ts';
-import { adapterFeeds, adapterLayout, feedsOfPart } from '../diffusion/adapter.ts';
+import { adapterFeeds, adapterLayout, changesPart, feedsOfPart, layoutKey } from '../diffusion/adapter.ts';
 import { putBatch, takeBatch } from '../diffusion/batches.ts';
 import type { LatentSize } from '../diffusion/graphs.ts';
-import { contextLength, guidedDenoiser, imageDecoder, promptContext } from '../diffusion/graphs.ts';
+import { contextLength } from '../diffusion/graphs.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
-import type { Executable, Value } from '../graph/index.ts';
-import { gradient, input, mul } from '../graph/index.ts';
-import type { TimestepChoice } from './timestep_choice.ts';
-
-/** Through which of guidance's two noise predictions the gradient flows back. */
-export type GuidanceBranches = 'both' | 'conditional';
+import type { Executable } from '../graph/index.ts';
+import { walkBackwards } from './exact_route.ts';
+import type { GuidanceBranches, Outputs } from './product_graphs.ts';
+import {
+  contextProduct,
+  decoderProduct,
+  denoiserProduct,
+  inputOfGradient,
+  usesBothBranches,
+} from './product_graphs.ts';
+import type { GradientRoute } from './timestep_choice.ts';
 
 /** A finished sampling run and what its backward pass needs. */
 export interface BackwardRequest {
@@ -35,22 +41,35 @@ export interface BackwardRequest {
   /** dL/dx of each image [count, 3, H, W]. */
   readonly imageGradient: Float32Array;
   readonly adapter: Adapter;
-  /** Which timesteps take part, with the factor C_i b_i of each (and of subsampling). */
-  readonly timesteps: readonly TimestepChoice[];
+  /** Which timesteps take part and with what factor, or the exact gradient. */
+  readonly route: GradientRoute;
   readonly branches: GuidanceBranches;
+  /** Whether the gradients of the conditions are wanted; true when left out. */
+  readonly conditions?: boolean;
   readonly signal?: AbortSignal;
+}
+
+/** How large the gradient is that arrives at the predicted noise of one evaluation (what figure 6b shows). */
+export interface TimestepScale {
+  /** Position in the plan. */
+  readonly index: number;
+  readonly timestep: number;
+  /** ||dL/d eps_i|| of each image, all factors (C_i, subsampling) included. */
+  readonly norms: Float64Array;
 }
 
 /** Gradients by what they belong to. */
 export interface BackwardResult {
   /** dL/dz_0 [count, channels, h, w]. */
   readonly latentGradient: Float32Array;
-  /** dL/d condition [count, length, width]. */
+  /** dL/d condition [count, length, width]; zeros where conditions are not wanted. */
   readonly condition: Float32Array;
   /** dL/d negative condition [count, length, width]; zeros for branches `conditional`. */
   readonly unconditional: Float32Array;
   /** Gradients of the adapter's U-Net inputs by name. */
   readonly unet: Map<string, Float32Array>;
+  /** By evaluation that took part, noisiest first. */
+  readonly scales: readonly TimestepScale[];
 }
 
 /** Compiled vector-Jacobian products of a pipeline's graphs. */
@@ -71,12 +90,9 @@ export class DirectFinetuning {
   ): Promise<Float32Array> {
     const pipeline = this.#pipeline;
     const batchSize = pipeline.batchSizes.decoder;
-    const executable = await this.#graph(`decoder ${size.height}x${size.width}`, () => {
-      const decoder = imageDecoder(pipeline.model, batchSize, size);
-      const cotangent = input('cotangent', decoder.images.shape);
-      const [result] = gradient([decoder.images], [cotangent], [decoder.latents]);
-      return { result: result! };
-    });
+    const executable = await this.#graph(`decoder ${size.height}x${size.width}`, () =>
+      decoderProduct(pipeline.model, batchSize, size),
+    );
     const elements = pipeline.latentElements(size);
     const count = latents.length / elements;
     const pixels = imageGradient.length / count;
@@ -94,31 +110,30 @@ export class DirectFinetuning {
   /** Backward pass from the images to the conditions and to the U-Net's trained inputs. */
   async backward(request: BackwardRequest): Promise<BackwardResult> {
     const pipeline = this.#pipeline;
-    const { size, timesteps } = request;
+    const { size, route, plan } = request;
     const latentGradient = await this.latentGradient(request.latents, request.imageGradient, size);
     const elements = pipeline.latentElements(size);
     const count = request.latents.length / elements;
     const context = pipeline.contextSize;
     const batchSize = pipeline.batchSizes.denoiser;
-    const executable = await this.#denoiserProduct(request);
-    const result: BackwardResult = {
+    const scales = new Map<number, Float64Array>();
+    const result = {
       latentGradient,
       condition: new Float32Array(count * context),
       unconditional: new Float32Array(count * context),
-      unet: new Map(),
+      unet: new Map<string, Float32Array>(),
     };
-    for (let start = 0; start < count; start += batchSize) {
+    const executable = await this.#denoiserProduct(request);
+    for (let start = 0; executable !== null && start < count; start += batchSize) {
       const fixed = this.#fixedFeeds(request, count, start);
-      const cotangents = takeBatch(latentGradient, elements, count, start, batchSize).slice();
-      // The items that pad the last batch must not add to the shared gradients of the U-Net.
-      cotangents.fill(0, Math.min(batchSize, count - start) * elements);
-      for (const { index, factor } of timesteps) {
+      const product = async (index: number, cotangent: Float32Array, factor: number) => {
         request.signal?.throwIfAborted();
-        const outputs = await executable.run({
+        noteNorms(scales, request, index, { cotangent, factor, count, start, elements });
+        const { latent_gradient, ...outputs } = await executable.run({
           ...fixed,
           latents: takeBatch(request.trajectory[index]!, elements, count, start, batchSize),
-          timestep: Float32Array.of(request.plan.steps[index]!.timestep),
-          cotangent: cotangents,
+          timestep: Float32Array.of(plan.steps[index]!.timestep),
+          cotangent,
           factor: Float32Array.of(factor),
         });
         for (const [name, values] of Object.entries(outputs)) {
@@ -127,55 +142,50 @@ export class DirectFinetuning {
             addBatch(result[name], context, count, start, part);
           else accumulate(result.unet, inputOfGradient(name), part);
         }
+        return latent_gradient as Float32Array;
+      };
+      const cotangents = takeBatch(latentGradient, elements, count, start, batchSize).slice();
+      // The items that pad the last batch must not add to the shared gradients of the U-Net.
+      cotangents.fill(0, Math.min(batchSize, count - start) * elements);
+      if (route.kind === 'exact') {
+        await walkBackwards(plan, cotangents, (index, cotangent) => product(index, cotangent, 1));
+      } else {
+        for (const { index, factor } of route.timesteps) await product(index, cotangents, factor);
       }
     }
-    return result;
+    return { ...result, scales: listScales(plan, scales) };
   }
 
   #fixedFeeds(request: BackwardRequest, count: number, start: number): Record<string, Float32Array> {
-    const { guidanceScale, branches } = request;
+    const { guidanceScale } = request;
     const batchSize = this.#pipeline.batchSizes.denoiser;
     const context = this.#pipeline.contextSize;
-    const guided = guidanceScale !== 1;
     const feeds: Record<string, Float32Array> = {
       condition_in: takeBatch(request.condition, context, count, start, batchSize),
       ...feedsOfPart(adapterFeeds(request.adapter), 'unet'),
     };
-    if (guided) feeds.guidance = Float32Array.of(guidanceScale);
-    if (guided && branches === 'both') {
+    if (guidanceScale !== 1) feeds.guidance = Float32Array.of(guidanceScale);
+    if (usesBothBranches(request)) {
       feeds.unconditional_in = takeBatch(request.unconditional, context, count, start, batchSize);
     }
     return feeds;
   }
 
-  /** The product of one timestep: cotangent `factor * cotangent` of the guided prediction to conditions and U-Net inputs. */
-  #denoiserProduct({ size, adapter, guidanceScale, branches }: BackwardRequest): Promise<Executable> {
+  /** The product of one timestep; `null` where nothing depends on the denoiser. */
+  async #denoiserProduct(request: BackwardRequest): Promise<Executable | null> {
+    const { size, adapter, guidanceScale, branches, conditions = true } = request;
     const { model, batchSizes } = this.#pipeline;
     const layout = adapterLayout(adapter);
-    const guided = guidanceScale !== 1;
-    const both = guided && branches === 'both';
-    const key = `denoiser ${size.height}x${size.width} ${guided} ${both} ${JSON.stringify([...layout.unet])}`;
-    return this.#graph(key, () => {
-      const denoiser = guidedDenoiser(model, batchSizes.denoiser, size, layout, both);
-      const cotangent = input('cotangent', denoiser.value.shape);
-      let scaled = mul(cotangent, input('factor', [1]));
-      // d eps / d eps_c = s: through the conditional branch alone, the guided prediction need not be computed.
-      if (guided && !both) scaled = mul(scaled, input('guidance', [1]));
-      const names = [
-        'condition',
-        ...(both ? ['unconditional'] : []),
-        ...[...denoiser.adapterInputs.keys()].map(gradientName),
-      ];
-      const values: Value[] = [denoiser.condition];
-      if (denoiser.unconditional !== null) values.push(denoiser.unconditional);
-      values.push(...denoiser.adapterInputs.values());
-      const results = gradient([denoiser.value], [scaled], values);
-      return Object.fromEntries(names.map((name, i) => [name, results[i]!]));
-    });
+    if (!conditions && !changesPart(layout, 'unet')) return null;
+    const latents = request.route.kind === 'exact';
+    const branch = `${guidanceScale !== 1} ${usesBothBranches(request)}`;
+    const key = `denoiser ${size.height}x${size.width} ${branch} ${conditions} ${latents} ${layoutKey(layout, 'unet')}`;
+    const choice = { batchSize: batchSizes.denoiser, size, layout, guidanceScale, branches };
+    return this.#graph(key, () => denoiserProduct(model, { ...choice, conditions, latents }));
   }
 
   /**
-   * Gradients of the adapter's text encoder inputs (soft tokens, low-rank factors), by name.
+   * Gradients of the adapter's text encoder inputs (soft tokens, low-rank factors, whole weights), by name.
    * @param prompts distinct prompts
    * @param cotangents dL/d condition of each prompt, summed over its images [prompts, length, width]
    */
@@ -187,14 +197,8 @@ export class DirectFinetuning {
     const pipeline = this.#pipeline;
     const { prompts: batchSize } = pipeline.batchSizes;
     const layout = adapterLayout(adapter);
-    const executable = await this.#graph(
-      `context ${JSON.stringify([...layout.textEncoder, layout.softTokens])}`,
-      () => {
-        const { value, adapterInputs } = promptContext(pipeline.model, batchSize, layout);
-        const names = [...adapterInputs.keys()].map(gradientName);
-        const results = gradient([value], [input('cotangent', value.shape)], [...adapterInputs.values()]);
-        return Object.fromEntries(names.map((name, i) => [name, results[i]!]));
-      },
+    const executable = await this.#graph(`context ${layoutKey(layout, 'textEncoder')}`, () =>
+      contextProduct(pipeline.model, batchSize, layout),
     );
     const feeds = feedsOfPart(adapterFeeds(adapter), 'textEncoder');
     const size = contextLength(pipeline.model) * pipeline.model.textEncoder.config.hidden_size;
@@ -220,7 +224,7 @@ export class DirectFinetuning {
     for (const graph of graphs) await (await graph).release();
   }
 
-  #graph(key: string, build: () => Readonly<Record<string, Value>>): Promise<Executable> {
+  #graph(key: string, build: () => Outputs): Promise<Executable> {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       graph = this.#pipeline.runtime.compile(build());
@@ -231,16 +235,39 @@ export class DirectFinetuning {
   }
 }
 
-/** Name under which the gradient of an adapter's input leaves a graph: outputs may not be called like inputs. */
-function gradientName(input: string): string {
-  return `gradient ${input}`;
+interface ArrivingGradient {
+  readonly cotangent: Float32Array;
+  readonly factor: number;
+  readonly count: number;
+  readonly start: number;
+  readonly elements: number;
 }
 
-function inputOfGradient(name: string): string {
-  return name.slice('gradient '.length);
+/** Norms of the cotangents of one batch; dL/d eps = dL/dv / sqrt(abar) for a denoiser that predicts v. */
+function noteNorms(
+  scales: Map<number, Float64Array>,
+  { plan }: BackwardRequest,
+  index: number,
+  { cotangent, factor, count, start, elements }: ArrivingGradient,
+): void {
+  const norms = scales.get(index) ?? new Float64Array(count);
+  scales.set(index, norms);
+  const conversion = plan.prediction === 'epsilon' ? 1 : Math.sqrt(plan.steps[index]!.alphaBar);
+  for (let item = 0; start + item < count && item * elements < cotangent.length; item++) {
+    const values = cotangent.subarray(item * elements, (item + 1) * elements);
+    const norm = Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+    norms[start + item] = (norm * Math.abs(factor)) / conversion;
+  }
 }
 
-function accumulate(sums: Map<string, Float32Array>, name: string, part: Float32Array): void {
+function listScales(plan: SamplerPlan, scales: ReadonlyMap<number, Float64Array>): TimestepScale[] {
+  return [...scales]
+    .sort(([a], [b]) => a - b)
+    .map(([index, norms]) => ({ index, timestep: plan.steps[index]!.timestep, norms }));
+}
+
+/** Adds `part` to the sum of that name, or begins it with a copy. */
+export function accumulate(sums: Map<string, Float32Array>, name: string, part: Float32Array): void {
   const sum = sums.get(name);
   if (sum === undefined) {
     sums.set(name, part.slice());

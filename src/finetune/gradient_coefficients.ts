@@ -3,22 +3,28 @@ import { interpolate } from '../diffusion/schedulers/noise_schedule.ts';
 import { asEpsilonPlan, outputWeights, type SamplerPlan } from '../diffusion/schedulers/plan.ts';
 
 /**
- * How the gradient of each evaluation is scaled (Shen et al. 2024, section 4.2):
+ * How the gradient of each evaluation is scaled where latents enter the denoiser as constants (Shen et al. 2024, section 4.2):
  * - `adjusted`: 1 / |b_i| of the sampler that is really used, so that every timestep weighs the same;
  * - `reference`: sqrt(abar_t) sqrt(1 - abar_t) / beta_t, one over the weight in eq. 9, which is DDPM's (the authors' code);
  * - `literal`: sqrt(alpha_t) sqrt(1 - abar_t) / beta_t, Algorithm A.1 as printed;
  * - `uncoupled`: 1, the latents detached and nothing else.
  * The first three are divided by their geometric mean.
  */
-export type GradientMode = 'adjusted' | 'reference' | 'literal' | 'uncoupled';
+export type DetachedMode = 'adjusted' | 'reference' | 'literal' | 'uncoupled';
 
-/** The names of the gradient modes. */
-export const gradientModes: readonly GradientMode[] = Object.freeze([
+/** The names of the modes in which latents enter the denoiser as constants. */
+export const detachedModes: readonly DetachedMode[] = Object.freeze([
   'adjusted',
   'reference',
   'literal',
   'uncoupled',
 ]);
+
+/** A {@link DetachedMode}, or `unadjusted`: the exact gradient, through the denoiser's latents of every step as well. */
+export type GradientMode = DetachedMode | 'unadjusted';
+
+/** The names of the gradient modes. */
+export const gradientModes: readonly GradientMode[] = Object.freeze([...detachedModes, 'unadjusted']);
 
 /** One number per evaluation of a plan, noisiest first. */
 export interface CotangentWeights {
@@ -39,7 +45,7 @@ const NEGLIGIBLE = 1e-12;
  * product has one more factor sqrt(abar). Thus wrapping a v-predictor as a noise predictor changes no gradient. In the
  * `adjusted` mode, an evaluation without influence (b_i = 0) has C_i = 0 and does not count in the mean.
  */
-export function cotangentWeights(plan: SamplerPlan, mode: GradientMode): CotangentWeights {
+export function cotangentWeights(plan: SamplerPlan, mode: DetachedMode): CotangentWeights {
   const weights = outputWeights(asEpsilonPlan(plan));
   const coefficients = normalise(unnormalised(plan, weights, mode));
   const product = weights.map((weight, i) => {
@@ -49,7 +55,7 @@ export function cotangentWeights(plan: SamplerPlan, mode: GradientMode): Cotange
   return { coefficients, outputWeights: weights, product };
 }
 
-function unnormalised(plan: SamplerPlan, weights: Float64Array, mode: GradientMode): Float64Array {
+function unnormalised(plan: SamplerPlan, weights: Float64Array, mode: DetachedMode): Float64Array {
   const { betas, alphasCumulative } = plan.schedule;
   const largest = weights.reduce((max, weight) => Math.max(max, Math.abs(weight)), 0);
   return weights.map((weight, i) => {
@@ -66,7 +72,7 @@ function unnormalised(plan: SamplerPlan, weights: Float64Array, mode: GradientMo
       case 'uncoupled':
         return 1;
       default:
-        throw new Error(`gradient mode: expected one of ${gradientModes.join(', ')}, received ${mode}`);
+        throw new Error(`gradient mode: expected one of ${detachedModes.join(', ')}, received ${mode}`);
     }
   });
 }

@@ -10,14 +10,14 @@ import type { Sample, TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
-import type { GuidanceBranches } from './direct_finetuning.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import type { GradientMode } from './gradient_coefficients.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
 import type { ImageObjective } from './objective.ts';
 import { AdamW } from './optimizer.ts';
+import type { GuidanceBranches } from './product_graphs.ts';
 import { truncateLog } from './run_log.ts';
-import { chooseTimesteps } from './timestep_choice.ts';
+import { chooseRoute } from './timestep_choice.ts';
 import type { TrainedPart } from './trained_part.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
 
@@ -281,13 +281,13 @@ class FinetuneRun {
   ): Promise<Map<string, Float32Array>> {
     const { gradient, seed, guidanceScale, negativePrompt } = this.#settings;
     const draw = { seed, iteration: this.#iteration };
-    const timesteps = chooseTimesteps(drawn.plan, gradient.mode, gradient.timesteps, draw);
+    const route = chooseRoute(drawn.plan, gradient.mode, gradient.timesteps, draw);
     const backward = await this.#differentiate.backward({
       ...drawn,
       guidanceScale,
       imageGradient,
       adapter,
-      timesteps,
+      route,
       branches: gradient.branches,
       ...(signal ? { signal } : {}),
     });

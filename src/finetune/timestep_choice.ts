@@ -2,7 +2,7 @@
 
 import { permutation } from '../diffusion/noise.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
-import type { GradientMode } from './gradient_coefficients.ts';
+import type { DetachedMode, GradientMode } from './gradient_coefficients.ts';
 import { cotangentWeights } from './gradient_coefficients.ts';
 
 /** One evaluation of the plan that takes part, with the factor of dL/dz_0 that is its output's cotangent. */
@@ -13,6 +13,17 @@ export interface TimestepChoice {
   readonly factor: number;
 }
 
+/** How the gradient reaches the evaluations: each by itself with a factor, or backwards through all of them. */
+export type GradientRoute =
+  | { readonly kind: 'detached'; readonly timesteps: readonly TimestepChoice[] }
+  | { readonly kind: 'exact' };
+
+/** Names the random subset of an iteration. */
+export interface TimestepDraw {
+  readonly seed: number;
+  readonly iteration: number;
+}
+
 /**
  * Factors C_i b_i of every evaluation, or of a random subset of `count` whose factors are scaled by all/count so that the
  * gradient's expectation over subsets is the full gradient.
@@ -21,9 +32,9 @@ export interface TimestepChoice {
  */
 export function chooseTimesteps(
   plan: SamplerPlan,
-  mode: GradientMode,
+  mode: DetachedMode,
   count: number | undefined,
-  draw: { readonly seed: number; readonly iteration: number },
+  draw: TimestepDraw,
 ): TimestepChoice[] {
   const { product } = cotangentWeights(plan, mode);
   const all = product.length;
@@ -37,4 +48,25 @@ export function chooseTimesteps(
           ),
         ].sort((a, b) => a - b);
   return indices.map((index) => ({ index, factor: product[index]! * (all / indices.length) }));
+}
+
+/**
+ * The route of a gradient mode.
+ * @throws Error when a subset of timesteps is asked of the exact gradient, which has to walk through all of them
+ */
+export function chooseRoute(
+  plan: SamplerPlan,
+  mode: GradientMode,
+  count: number | undefined,
+  draw: TimestepDraw,
+): GradientRoute {
+  if (mode !== 'unadjusted') {
+    return { kind: 'detached', timesteps: chooseTimesteps(plan, mode, count, draw) };
+  }
+  if (count !== undefined) {
+    throw new Error(
+      `gradient.timesteps: expected none in the mode unadjusted, whose gradient walks through every step, received ${count}`,
+    );
+  }
+  return { kind: 'exact' };
 }
