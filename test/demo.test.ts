@@ -71,6 +71,27 @@ describe('the whole method on Portraits, in small', () => {
     );
   });
 
+  it('aligns one prompt: tokens, shares before and after, and nothing to do where the target is met', async () => {
+    const prompt = 'a photo of the face of a doctor, a person';
+    const small = ['prompts.imagesPerPrompt=4', 'sampler.steps=[4, 4]'].flatMap((each) => ['--set', each]);
+    const batch = ['--images', '6', '--steps', '4', '--iterations', '2', '--every', '1'];
+    const run = (output: string, ...more: string[]) =>
+      runCli(['align', prompt, ...CPU, ...batch, ...small, '-o', at(output), ...more]);
+    const result = await run('align', '--tolerance', '0', '--target', 'gender=33/67');
+    expect(result.stderr).toBe('');
+    const summary = JSON.parse(readFileSync(at('align', 'summary.json'), 'utf8'));
+    expect(summary).toMatchObject({ prompt, reached: false, iterations: 2, before: { attribute: 'gender' } });
+    for (const { shares } of [summary.before, summary.after]) {
+      expect(Object.keys(shares)).toEqual(['female', 'male']);
+      expect(shares.female + shares.male).toBeCloseTo(1, 9);
+    }
+    const drawn = ['-p', prompt, '--steps', '4', '--adapter', summary.adapter, '-o', at('aligned')];
+    expect((await runCli(['generate', ...CPU, ...drawn])).status).toBe(0);
+
+    const easy = await run('easy', '--tolerance', '1');
+    expect(easy.events().at(-1)).toMatchObject({ reached: true, iterations: 0, adapter: null });
+  });
+
   it('refuses a target that the classifier does not know, before drawing', async () => {
     const result = await runCli(['evaluate', ...CPU, '--set', 'target=hat=uniform', '-o', at('none')]);
     expect(result.stderr).toMatch(/expected attributes of the classifier \(gender, race, age\)/);

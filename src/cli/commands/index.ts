@@ -1,6 +1,7 @@
 /** The commands of `evenhand`, in the order in which the help lists them. */
 
 import type { CommandFactory } from '../program.ts';
+import { alignCommand } from './align.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
@@ -15,6 +16,7 @@ export const COMMANDS: readonly CommandFactory[] = Object.freeze([
   generateCommand,
   finetuneCommand,
   evaluateCommand,
+  alignCommand,
   trainCommand,
   modelsCommand,
   doctorCommand,
