@@ -55,6 +55,19 @@ export function bootstrapInterval(
   statistic: (groups: Groups) => number,
   options: BootstrapOptions,
 ): BootstrapInterval {
+  return bootstrapIntervals(groups, (sample) => [statistic(sample)], options)[0]!;
+}
+
+/**
+ * Intervals of several statistics from the same resamples, as {@link bootstrapInterval} gives for one.
+ * @param statistics computes all measures from groups of the same form, always as many
+ * @returns one interval for each measure
+ */
+export function bootstrapIntervals(
+  groups: Groups,
+  statistics: (groups: Groups) => readonly number[],
+  options: BootstrapOptions,
+): BootstrapInterval[] {
   const { random, method = 'centred', resamples = DEFAULT_RESAMPLES, level = DEFAULT_LEVEL } = options;
   requireLevel(level);
   const empty = groups.findIndex((group) => group.length === 0);
@@ -68,22 +81,38 @@ export function bootstrapInterval(
     throw new Error("Bootstrap: 'bca' can't resample groups; expected 'centred' or 'percentile'");
   }
   const measure = (sample: Groups) => {
-    const value = statistic(sample);
-    if (!Number.isFinite(value)) throw new Error(`Bootstrap: the statistic of a resample is ${value}`);
-    return value;
+    const values = statistics(sample);
+    const fault = values.find((value) => !Number.isFinite(value));
+    if (fault !== undefined) throw new Error(`Bootstrap: the statistic of a resample is ${fault}`);
+    return values;
   };
-  const estimate = measure(groups);
+  const estimates = measure(groups);
   const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!;
-  const values = Float64Array.from({ length: resamples }, () => {
+  const drawn = estimates.map(() => new Float64Array(resamples));
+  for (let resample = 0; resample < resamples; resample++) {
     const chosen = options.resampleGroups ? groups.map(() => pick(groups)) : groups;
-    return measure(chosen.map((group) => group.map(() => pick(group))));
-  }).sort();
-  const mean = values.reduce((sum, value) => sum + value, 0) / resamples;
-  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (resamples - 1);
+    measure(chosen.map((group) => group.map(() => pick(group)))).forEach((value, k) => {
+      drawn[k]![resample] = value;
+    });
+  }
+  return estimates.map((estimate, k) => {
+    const skew = () => acceleration(groups, (sample) => measure(sample)[k]!);
+    return intervalOf(estimate, drawn[k]!.sort(), method, level, skew);
+  });
+}
+
+/** The interval that follows from sorted resamples. */
+function intervalOf(
+  estimate: number,
+  values: Float64Array,
+  method: BootstrapMethod,
+  level: number,
+  skew: () => number,
+): BootstrapInterval {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (values.length - 1);
   const levels =
-    method === 'bca'
-      ? correctedLevels(values, estimate, acceleration(groups, measure), level)
-      : [(1 - level) / 2, (1 + level) / 2];
+    method === 'bca' ? correctedLevels(values, estimate, skew(), level) : [(1 - level) / 2, (1 + level) / 2];
   const shift = method === 'centred' ? estimate - mean : 0;
   return {
     estimate,

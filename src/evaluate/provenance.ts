@@ -1,0 +1,63 @@
+/** Which weights took part: every file by its SHA-256. */
+
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+
+/** A file that results depend on. */
+export interface ProvenanceFile {
+  /** What it was for: `model`, `adapter`, `detector`, `classifier`, `clip`, `dino`. */
+  readonly role: string;
+  /** Path below the folder that was hashed, with `/`. */
+  readonly file: string;
+  /** Bytes. */
+  readonly bytes: number;
+  /** Hexadecimal SHA-256. */
+  readonly sha256: string;
+}
+
+/** Weights, and the small files beside them that decide what the weights compute. */
+const RELEVANT = /\.(safetensors|bin|onnx|ckpt|pt|json|txt)$/;
+
+/** Hexadecimal SHA-256 of a file's content. */
+export async function sha256OfFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  return hash.digest('hex');
+}
+
+/**
+ * Weights and configurations of a folder, or of a single file, in the order of their names.
+ * @param role what they were for
+ * @param at folder or file
+ * @param parts names of sub-folders to look into; the folder's own files alone when left out
+ * @throws Error when there is no such folder or file
+ */
+export async function provenanceOf(
+  role: string,
+  at: string,
+  parts: readonly string[] = ['.'],
+): Promise<ProvenanceFile[]> {
+  if (!existsSync(at)) throw new Error(`${role}: expected a file or folder ${at}, found none`);
+  const files = statSync(at).isFile()
+    ? [at]
+    : parts.flatMap((part) => {
+        const folder = path.join(at, part);
+        if (!existsSync(folder)) return [];
+        return readdirSync(folder, { withFileTypes: true })
+          .filter((entry) => !entry.isDirectory() && RELEVANT.test(entry.name))
+          .map((entry) => path.join(folder, entry.name))
+          .sort();
+      });
+  const base = statSync(at).isFile() ? path.dirname(at) : at;
+  const described: ProvenanceFile[] = [];
+  for (const file of files) {
+    described.push({
+      role,
+      file: path.relative(base, file).split(path.sep).join('/'),
+      bytes: statSync(file).size,
+      sha256: await sha256OfFile(file),
+    });
+  }
+  return described;
+}
