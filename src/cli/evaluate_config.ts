@@ -1,6 +1,7 @@
 /** Configuration of `evenhand evaluate`: every field with its default. */
 
 import { z } from 'zod';
+import { promptSchema } from '../evaluate/prompt_set.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
 
 /** Fields of a configuration file. */
@@ -19,8 +20,11 @@ export const evaluateConfigSchema = z.strictObject({
   target: finetuneConfigSchema.shape.target.prefault({ gender: 'uniform' }),
   prompts: z
     .strictObject({
-      /** A prompt list by name (its held-out part), a text file, or the prompts themselves. */
-      test: z.union([z.string(), z.array(z.string()).min(1)]).default('occupations'),
+      /**
+       * A prompt list by name (its held-out part), `list+list` or `all`; a file: text with a prompt a line, or YAML or JSON
+       * with prompts, families and named attributes; or the prompts themselves.
+       */
+      test: z.union([z.string(), z.array(promptSchema).min(1)]).default('occupations'),
       /** How many of them, spread over the list; all when left out. */
       count: z.int().min(1).optional(),
       negative: z.string().default(''),
@@ -34,6 +38,23 @@ export const evaluateConfigSchema = z.strictObject({
       guidanceScale: z.number().min(1).optional(),
     })
     .prefault({}),
+  /** Prompts that name attributes, which must be obeyed before and after. */
+  explicit: z
+    .strictObject({
+      /** `shipped`, `none`, a file, or the prompts themselves with their attributes. */
+      prompts: z.union([z.string(), z.array(promptSchema).min(1)]).default('shipped'),
+      /** 16, or as many as of the other prompts where those are fewer, when left out. */
+      imagesPerPrompt: z.int().min(1).optional(),
+      /** Seed of the first image. */
+      seed: z.int().min(0).default(50_000),
+    })
+    .prefault({}),
+  /** Folders of CLIP and DINOv2; `clip` and `dino` beside the judges when left out, null for none. */
+  features: z
+    .strictObject({ clip: z.string().nullable().optional(), dino: z.string().nullable().optional() })
+    .prefault({}),
+  /** Folder of real images that the generated ones are compared with. */
+  realImages: z.string().optional(),
   /** Images of each of the first prompts on the report's contact sheet. */
   sheet: z
     .strictObject({ prompts: z.int().min(1).default(6), images: z.int().min(1).default(8) })

@@ -1,5 +1,6 @@
 /** Measures who a model draws, before and after an adapter, and writes the report. */
 
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
@@ -7,19 +8,32 @@ import { openTextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { AttributeResult } from '../evaluate/attribute_result.ts';
 import type { Evaluation } from '../evaluate/evaluate.ts';
-import { evaluate, measureEvaluation } from '../evaluate/evaluate.ts';
-import { contactSheet } from '../evaluate/figures.ts';
-import type { Artifact, ReportImage, Setup } from '../evaluate/report_data.ts';
+import { evaluate } from '../evaluate/evaluate.ts';
+import type { EvaluationReportInput } from '../evaluate/evaluation_report.ts';
+import type { ImageFeatures } from '../evaluate/image_features.ts';
+import { loadImageFeatures } from '../evaluate/image_features.ts';
+import type { JudgementRecord } from '../evaluate/judgement_record.ts';
+import { openJudgementRecord, settingsDigest } from '../evaluate/judgement_record.ts';
+import type { ProvenanceFile } from '../evaluate/provenance.ts';
+import { provenanceOf } from '../evaluate/provenance.ts';
+import type { Artifact, Setup } from '../evaluate/report_data.ts';
 import type { AttributeClassifier, AttributeHead, FaceDetector } from '../faces/index.ts';
 import { loadAttributeClassifier, loadFaceDetector } from '../faces/index.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
 import { marginalTarget, uniformTarget } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
 import { hashFile, hashModel } from './models.ts';
+import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 
 /** Folders of the models that judge, beside a model's components; none of them is in the loss but the detector. */
 const JUDGES = Object.freeze({ detector: 'face_detector', classifier: 'classifier_evaluation' });
+
+/** Folders of the encoders beside the judges; the loss uses them too. */
+const ENCODERS = Object.freeze({ clip: 'clip', dino: 'dino' });
+
+/** Folders of a model that decide what it draws. */
+const COMPONENTS = Object.freeze(['unet', 'vae', 'text_encoder', 'tokenizer', 'scheduler']);
 
 /** What to draw for a measurement. */
 export interface MeasuringPlan {
@@ -40,55 +54,142 @@ export interface MeasuringBench {
   readonly pipeline: TextToImagePipeline;
   readonly detector: FaceDetector;
   readonly classifier: AttributeClassifier;
+  /** CLIP and DINOv2, as far as there are any. */
+  readonly features: ImageFeatures;
   /** Folder that detector and classifier came from. */
   readonly judges: string;
+  /** Folders of the encoders. */
+  readonly encoders: EncoderFolders;
+}
+
+/** Folders of CLIP and DINOv2; null for one that takes no part. */
+export interface EncoderFolders {
+  readonly clip: string | null;
+  readonly dino: string | null;
+}
+
+/** Encoders that are asked for; a folder that is left out lies beside the judges, if it is there. */
+export type EncoderChoice = { readonly [Name in keyof EncoderFolders]?: EncoderFolders[Name] | undefined };
+
+/**
+ * Folders of the encoders that a choice means.
+ * @throws Error naming a folder that was asked for and is not there
+ */
+export function resolveEncoders(judges: string, choice: EncoderChoice = {}): EncoderFolders {
+  const at = (name: keyof EncoderFolders) => {
+    const folder = choice[name];
+    if (folder === null) return null;
+    if (folder !== undefined) {
+      if (!existsSync(folder))
+        throw new Error(`features.${name}: expected a folder, found none at ${folder}`);
+      return folder;
+    }
+    const beside = path.join(judges, ENCODERS[name]);
+    return existsSync(beside) ? beside : null;
+  };
+  return { clip: at('clip'), dino: at('dino') };
 }
 
 /**
- * Opens a model and the judges in its folder, or in another one.
+ * Opens a model, and the judges and encoders in its folder or in others.
  * @throws Error naming the folder or file that is missing or wrong
  */
 export function openMeasuringBench(
   runtime: Runtime,
   folder: string,
   judges: string = folder,
+  choice: EncoderChoice = {},
 ): MeasuringBench {
+  const encoders = resolveEncoders(judges, choice);
   return Object.freeze({
     folder,
     pipeline: new TextToImagePipeline(runtime, openTextToImageModel(folder)),
     detector: loadFaceDetector(runtime, path.join(judges, JUDGES.detector)),
     classifier: loadAttributeClassifier(runtime, path.join(judges, JUDGES.classifier)),
+    features: loadImageFeatures(runtime, { ...encoders, tokenizer: path.join(folder, 'tokenizer') }),
     judges,
+    encoders,
   });
 }
 
-/** Draws and judges the images of a plan. */
+/**
+ * Draws and judges the images of a plan.
+ * @param record where judged images are recorded, and taken from if they are there
+ */
 export async function measure(
-  { pipeline, detector, classifier }: MeasuringBench,
+  { pipeline, detector, classifier, features }: MeasuringBench,
   plan: MeasuringPlan,
   adapter: Adapter | null,
   task: string,
   progress: Progress,
   signal: AbortSignal,
+  record?: JudgementRecord,
 ): Promise<Evaluation> {
   const { keep, ...request } = plan;
-  const evaluation = await evaluate({
+  const show = (images: number, all: number) =>
+    progress.update({ task, step: Math.floor(images), steps: all });
+  return evaluate({
     ...request,
     pipeline,
     detector,
     classifier,
+    features,
     adapter: adapter ?? NO_ADAPTER,
     keep: keep.images,
-    onProgress: (step, steps) => progress.update({ task, step, steps }),
+    keepPrompts: keep.prompts,
+    onProgress: show,
+    onStep: show,
     signal,
+    ...(record ? { record } : {}),
   });
-  return keepPrompts(evaluation, plan);
 }
 
-/** Keeps images of the first prompts only: enough to see, few enough to show. */
-function keepPrompts(evaluation: Evaluation, { prompts, keep }: MeasuringPlan): Evaluation {
-  const shown = new Set(prompts.slice(0, keep.prompts));
-  return { ...evaluation, kept: evaluation.kept.filter(({ prompt }) => shown.has(prompt)) };
+/** CLIP's embeddings of prompts by prompt; `undefined` where the bench has no CLIP with a text half. */
+async function embedPrompts(
+  { features }: MeasuringBench,
+  prompts: readonly string[],
+): Promise<ReadonlyMap<string, Float32Array> | undefined> {
+  const { clip } = features.dimensions;
+  if (features.encodeTexts === null || clip === undefined) return undefined;
+  const embeddings = await features.encodeTexts(prompts);
+  return new Map(prompts.map((prompt, i) => [prompt, embeddings.slice(i * clip, (i + 1) * clip)]));
+}
+
+/** What a report needs to know of the features that a bench measured, and of its prompts. */
+export async function describeFeatures(
+  bench: MeasuringBench,
+  prompts: readonly string[],
+): Promise<Pick<EvaluationReportInput, 'dimensions' | 'texts'>> {
+  const texts = await embedPrompts(bench, prompts);
+  return { dimensions: bench.features.dimensions, ...(texts ? { texts } : {}) };
+}
+
+/**
+ * The record of judged images in a folder that belongs to a bench, a plan's settings and an adapter: other prompts, seeds and
+ * numbers of images share it, other weights or samplers do not.
+ * @param files every file that takes part, as the setup describes them
+ * @param adapted whether the adapter takes part
+ */
+export function openRecord(
+  folder: string,
+  { pipeline }: MeasuringBench,
+  { steps, guidanceScale, negativePrompt }: MeasuringPlan,
+  files: readonly ProvenanceFile[],
+  adapted: boolean,
+): JudgementRecord {
+  const digest = settingsDigest({
+    version: packageVersion(),
+    device: pipeline.runtime.device,
+    batchSizes: pipeline.batchSizes,
+    scheduler: pipeline.model.scheduler,
+    steps,
+    guidanceScale,
+    negativePrompt,
+    files: files
+      .filter(({ role }) => adapted || role !== 'adapter')
+      .map(({ role, file, sha256 }) => [role, file, sha256]),
+  });
+  return openJudgementRecord(folder, digest);
 }
 
 /**
@@ -113,7 +214,7 @@ export async function describeSetup(
   plan: MeasuringPlan,
   adapterFile: string | null,
 ): Promise<Setup> {
-  const { seed, prompts, imagesPerPrompt, steps, guidanceScale } = plan;
+  const { seed, prompts, imagesPerPrompt, steps, guidanceScale, negativePrompt } = plan;
   const last = seed + prompts.length * imagesPerPrompt - 1;
   return {
     model: { name: path.basename(bench.folder), hash: `sha256:${await hashModel(bench.folder)}` },
@@ -123,7 +224,30 @@ export async function describeSetup(
     steps,
     guidanceScale,
     classifiers: await Promise.all(Object.values(JUDGES).map((name) => describeJudge(bench.judges, name))),
+    files: await describeFiles(bench, adapterFile),
+    more: {
+      'Negative prompt': negativePrompt === '' ? 'none' : negativePrompt,
+      'Images of each prompt': imagesPerPrompt,
+      Device: bench.pipeline.runtime.device,
+      Software: `Evenhand ${packageVersion()}`,
+    },
   };
+}
+
+/** Every file that takes part in a measurement, by its hash. */
+async function describeFiles(
+  { folder, judges, encoders }: MeasuringBench,
+  adapterFile: string | null,
+): Promise<ProvenanceFile[]> {
+  const { clip, dino } = encoders;
+  return [
+    ...(await provenanceOf('model', folder, COMPONENTS)),
+    ...(adapterFile === null ? [] : await provenanceOf('adapter', adapterFile)),
+    ...(await provenanceOf('detector', path.join(judges, JUDGES.detector))),
+    ...(await provenanceOf('classifier', path.join(judges, JUDGES.classifier))),
+    ...(clip === null ? [] : await provenanceOf('clip', clip)),
+    ...(dino === null ? [] : await provenanceOf('dino', dino)),
+  ];
 }
 
 async function describeJudge(folder: string, name: string): Promise<Artifact> {
@@ -134,31 +258,6 @@ async function describeJudge(folder: string, name: string): Promise<Artifact> {
 async function describeFile(file: string): Promise<Artifact> {
   const name = path.basename(file);
   return file.endsWith('.safetensors') ? { name, hash: `sha256:${await hashFile(file)}` } : { name };
-}
-
-/** Contact sheet of one evaluation's kept images with the predicted class of each face. */
-export async function evaluationSheet({ kept }: Evaluation, head: AttributeHead): Promise<ReportImage> {
-  const prompts = [...new Set(kept.map(({ prompt }) => prompt))];
-  const columns = Math.max(
-    ...prompts.map((prompt) => kept.filter((image) => image.prompt === prompt).length),
-  );
-  const png = await contactSheet({
-    title: 'Images, a row a prompt',
-    attributes: [head],
-    columns,
-    tileSize: 96,
-    tiles: kept.map(({ image, seed, attributes }) => {
-      const found = attributes[head.name];
-      const bar = found ? { class: head.classes.indexOf(found.name), confidence: found.probability } : null;
-      return { ...image, caption: `seed ${seed}`, bars: [bar] };
-    }),
-  });
-  const subjects = prompts.map((prompt) => `"${prompt}"`).join(', ');
-  return {
-    png,
-    alternative: `Generated images for ${subjects}`,
-    caption: `From top to bottom: ${subjects}.`,
-  };
 }
 
 /** A measured attribute in few numbers, as summaries hold it. */
@@ -183,19 +282,6 @@ export function summarizeResult({ bias, images, prompts }: AttributeResult): Bia
     images,
     prompts: prompts.length,
   };
-}
-
-/** Results of every attribute that is measured, by name. */
-export function summarizeEvaluation(
-  evaluation: Evaluation,
-  targets: readonly TargetDistribution[],
-): Record<string, BiasSummary> {
-  return Object.fromEntries(
-    targets.map((target) => {
-      const result = measureEvaluation(evaluation, target);
-      return [result.attribute, summarizeResult(result)];
-    }),
-  );
 }
 
 /** A result in one line: `gender bias 0.67 [0.63, 0.71], floor 0.10`. */

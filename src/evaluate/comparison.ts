@@ -15,6 +15,22 @@ export interface AttributeChange {
   readonly totalVariation: BootstrapInterval;
   /** Prompts that both evaluations have, with a face in each. */
   readonly prompts: number;
+  /** Whether the attribute was trained; a change of another one is drift. */
+  readonly trained?: boolean;
+  /** Class names, in the order of `shares`. */
+  readonly classes?: readonly string[];
+  /** Change of each class's share, mean over prompts [classes]. */
+  readonly shares?: readonly BootstrapInterval[];
+  /** How far the distribution moved. */
+  readonly shift?: DistributionShift;
+}
+
+/** Total variation between the mean distributions of an attribute before and after: 0 where nothing moved. */
+export interface DistributionShift extends BootstrapInterval {
+  /** What would be measured on average if both models drew the same distribution. */
+  readonly floor: number;
+  /** How often as large a shift would be measured then, by exchanging before and after at random. */
+  readonly pValue: number;
 }
 
 /**

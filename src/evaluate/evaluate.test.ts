@@ -13,6 +13,7 @@ import type { AttributeClassifier, Box, FaceDetector, ImageBatch } from '../face
 import { uniformTarget } from '../fairness/index.ts';
 import { Runtime } from '../graph/index.ts';
 import { type EvaluationRequest, evaluate, measureEvaluation } from './evaluate.ts';
+import { openJudgementRecord } from './judgement_record.ts';
 import { NO_FACE } from './metrics.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'evaluate-'));
@@ -165,6 +166,72 @@ describe('an evaluation', () => {
     expect(adapted[0]!.data).not.toEqual(shown[0]!.data);
     const signal = AbortSignal.abort(new Error('stopped'));
     await expect(evaluate({ ...common, ...judges(), signal })).rejects.toThrow('stopped');
+  });
+
+  it('goes on from its record: what was judged is not drawn again, and nothing comes out otherwise', async () => {
+    const features = {
+      async encodeImages({ data, count }: ImageBatch) {
+        const mean = (i: number) => data.slice(i * 768, (i + 1) * 768).reduce((sum, v) => sum + v, 0) / 768;
+        return { clip: Float32Array.from({ length: count }, (_, i) => mean(i)) };
+      },
+    };
+    const small = { ...common, imagesPerPrompt: 3, features, prompts: PROMPTS.slice(0, 1) };
+    const whole = await evaluate({ ...small, ...judges() });
+    expect(whole.prompts[0]!.features.clip).toHaveLength(3);
+    const record = () => openJudgementRecord(folder, 'test');
+    const controller = new AbortController();
+    const stopped = evaluate({
+      ...small,
+      ...judges(),
+      record: record(),
+      signal: controller.signal,
+      onProgress: () => controller.abort(new Error('killed')),
+    });
+    await expect(stopped).rejects.toThrow('killed');
+    expect(record().images).toBe(2);
+
+    const { detector: other, classifier: judge, shown: drawn } = judges();
+    // The judge that follows sees the third image first.
+    const skipping = {
+      ...other,
+      detect: async (images: ImageBatch) => (await other.detect(images)).slice(0, 1),
+    };
+    const rest = { ...judge, classify: judge.classify };
+    const seen: number[] = [];
+    const resumed = await evaluate({
+      ...small,
+      detector: skipping,
+      classifier: rest,
+      record: record(),
+      onProgress: (images) => seen.push(images),
+    });
+    expect(drawn.map(({ count }) => count)).toEqual([1]);
+    expect(seen).toEqual([3]);
+    expect(resumed.prompts[0]!.seeds).toEqual([100, 101, 102]);
+    expect(resumed.prompts[0]!.features).toEqual(whole.prompts[0]!.features);
+    expect(resumed.prompts[0]!.faces.slice(0, 2)).toEqual(whole.prompts[0]!.faces.slice(0, 2));
+    expect(resumed.kept).toEqual(whole.kept);
+
+    const none = judges();
+    await evaluate({ ...small, ...none, record: record() });
+    expect(none.shown).toEqual([]);
+    // More kept images than the record holds are drawn for it.
+    const more = judges();
+    expect((await evaluate({ ...small, ...more, record: record(), keep: 2 })).kept).toHaveLength(2);
+    expect(more.shown.map(({ count }) => count)).toEqual([2]);
+  });
+
+  it('tells of every sampling step, and keeps images of the first prompts alone where told to', async () => {
+    const steps: number[] = [];
+    const { kept } = await evaluate({
+      ...common,
+      ...judges(),
+      keepPrompts: 1,
+      keep: 2,
+      onStep: (images) => steps.push(images),
+    });
+    expect(steps).toEqual([1, 2, 3, 4]);
+    expect(kept.map(({ seed }) => seed)).toEqual([100, 101]);
   });
 
   it('is measured for the target of one attribute or of several', async () => {

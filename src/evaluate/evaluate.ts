@@ -2,17 +2,22 @@
 
 import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
-import type { RgbImage } from '../diffusion/image.ts';
 import { readPlanes } from '../diffusion/image.ts';
 import { createGenerator } from '../diffusion/noise.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
 import type { AttributeClassifier, FaceDetector } from '../faces/index.ts';
-import type { Observation, TargetDistribution } from '../fairness/index.ts';
-import { largestClass, observe } from '../fairness/index.ts';
-import type { AttributeResult } from './attribute_result.ts';
+import type { TargetDistribution } from '../fairness/index.ts';
+import { observe } from '../fairness/index.ts';
+import type { AttributeResult, PromptPredictions } from './attribute_result.ts';
 import { measureAttribute } from './attribute_result.ts';
-import { jointClasses, NO_FACE } from './metrics.ts';
+import type { ImageFeatures } from './image_features.ts';
+import type { JudgedImage, JudgedPart, JudgedPrompt } from './judgement.ts';
+import { joinParts, judgedClasses, keptImages } from './judgement.ts';
+import type { JudgementRecord } from './judgement_record.ts';
+import { jointClasses } from './metrics.ts';
+
+export type { JudgedImage, JudgedPrompt } from './judgement.ts';
 
 /** What to generate and how to judge it. */
 export interface EvaluationRequest {
@@ -30,30 +35,17 @@ export interface EvaluationRequest {
   readonly adapter?: Adapter;
   /** Images of each prompt that are kept for grids. */
   readonly keep: number;
+  /** Only the first so many prompts keep images; all when left out. */
+  readonly keepPrompts?: number;
+  /** Encoders whose features of every image are wanted. */
+  readonly features?: Pick<ImageFeatures, 'encodeImages'>;
+  /** Where judged images are recorded, and taken from when they are wanted again. */
+  readonly record?: JudgementRecord;
+  /** Called after each part of a prompt that was drawn. */
   readonly onProgress?: (images: number, all: number) => void;
+  /** Called after each sampling step; images in work count by the share of their steps. */
+  readonly onStep?: (images: number, all: number) => void;
   readonly signal?: AbortSignal;
-}
-
-/** One kept image with what the classifier says of its face. */
-export interface JudgedImage {
-  readonly prompt: string;
-  readonly seed: number;
-  readonly image: RgbImage;
-  /** Class and its probability by attribute; null where there is no face. */
-  readonly attributes: Readonly<
-    Record<string, { readonly name: string; readonly probability: number } | null>
-  >;
-}
-
-/** Classes of every image of one prompt. */
-export interface JudgedPrompt {
-  readonly prompt: string;
-  /** By attribute, class index of the largest face or {@link NO_FACE} [images]. */
-  readonly classes: Readonly<Record<string, Int32Array>>;
-  /** By attribute, probability of that class, NaN without a face [images]. */
-  readonly confidences: Readonly<Record<string, Float32Array>>;
-  /** Number of faces of each image. */
-  readonly faces: Int32Array;
 }
 
 /** Everything an evaluation found; measures are taken from it for any target. */
@@ -64,86 +56,107 @@ export interface Evaluation {
   readonly images: number;
 }
 
-/** Generates and judges the images of every prompt. */
+/**
+ * Generates and judges the images of every prompt, part by part; parts that the record holds are taken from there.
+ * @throws the signal's reason when it is raised; what was judged by then is in the record
+ */
 export async function evaluate(request: EvaluationRequest): Promise<Evaluation> {
-  const { pipeline, detector, classifier, prompts, imagesPerPrompt, seed, keep } = request;
-  const size = pipeline.latentSize();
-  const [height, width] = [size.height * pipeline.model.downscale, size.width * pipeline.model.downscale];
+  const { pipeline, classifier, prompts, imagesPerPrompt, seed, keep, record } = request;
+  const { keepPrompts = prompts.length } = request;
+  const batchSize = pipeline.batchSizes.denoiser;
+  const all = prompts.length * imagesPerPrompt;
   const judged: JudgedPrompt[] = [];
   const kept: JudgedImage[] = [];
   let done = 0;
   for (const [position, prompt] of prompts.entries()) {
-    const seeds = Array.from({ length: imagesPerPrompt }, (_, i) => seed + position * imagesPerPrompt + i);
-    const data = await draw(request, prompt, seeds, (images) => {
-      request.onProgress?.(done + images, prompts.length * imagesPerPrompt);
-    });
-    done += imagesPerPrompt;
-    const observation = await observe({ data, count: seeds.length, height, width }, detector, classifier);
-    judged.push(judgePrompt(prompt, observation));
-    for (let i = 0; i < Math.min(keep, seeds.length); i++) {
-      const image = readPlanes(data, i, width, height);
-      kept.push({ prompt, seed: seeds[i]!, image, attributes: describeFace(observation, i) });
+    const draw = partDrawer(request, prompt);
+    const parts: JudgedPart[] = [];
+    for (let first = 0; first < imagesPerPrompt; first += batchSize) {
+      request.signal?.throwIfAborted();
+      const count = Math.min(batchSize, imagesPerPrompt - first);
+      const seeds = Array.from({ length: count }, (_, i) => seed + position * imagesPerPrompt + first + i);
+      const pictures = position < keepPrompts ? Math.max(0, Math.min(count, keep - first)) : 0;
+      const known = (await record?.find(prompt, seeds, pictures)) ?? null;
+      const part =
+        known ??
+        (await draw(seeds, pictures, (step, steps) => request.onStep?.(done + (step / steps) * count, all)));
+      done += count;
+      if (known === null) {
+        await record?.add(part);
+        request.onProgress?.(done, all);
+      }
+      parts.push(part);
     }
+    judged.push(joinParts(parts));
+    kept.push(...parts.flatMap((part) => keptImages(part, classifier.attributes)));
   }
   return { attributes: classifier.attributes, prompts: judged, kept, images: done };
 }
 
-async function draw(
-  request: EvaluationRequest,
-  prompt: string,
-  seeds: readonly number[],
-  onImages: (images: number) => void,
-): Promise<Float32Array> {
-  const { pipeline, steps, guidanceScale, negativePrompt, adapter = NO_ADAPTER, signal } = request;
+/** A function that draws and judges images of one prompt; the prompt is encoded when it is first called. */
+function partDrawer(request: EvaluationRequest, prompt: string) {
+  const { pipeline, detector, classifier, steps, guidanceScale, negativePrompt } = request;
+  const { adapter = NO_ADAPTER, signal } = request;
   const size = pipeline.latentSize();
-  const sample = await pipeline.sample({
-    condition: await pipeline.encodePrompts(
-      seeds.map(() => prompt),
+  const [height, width] = [size.height * pipeline.model.downscale, size.width * pipeline.model.downscale];
+  const plan = createPlan({ scheduler: pipeline.model.scheduler, steps });
+  let contexts: Promise<readonly [Float32Array, Float32Array]> | null = null;
+  const encode = async () => {
+    const both = await pipeline.encodePrompts([prompt, negativePrompt], adapter);
+    return [both.subarray(0, pipeline.contextSize), both.subarray(pipeline.contextSize)] as const;
+  };
+  return async (
+    seeds: readonly number[],
+    pictures: number,
+    onStep: (step: number, steps: number) => void,
+  ): Promise<JudgedPart> => {
+    contexts ??= encode();
+    const [condition, unconditional] = await contexts;
+    const { latents } = await pipeline.sample({
+      condition: repeatRow(condition, seeds.length),
+      unconditional: repeatRow(unconditional, seeds.length),
+      seeds,
+      plan,
+      guidanceScale,
+      size,
       adapter,
-    ),
-    unconditional: await pipeline.encodePrompts(
-      seeds.map(() => negativePrompt),
-      adapter,
-    ),
-    seeds,
-    plan: createPlan({ scheduler: pipeline.model.scheduler, steps }),
-    guidanceScale,
-    size,
-    adapter,
-    onStep: ({ first, images, step, steps: all }) => {
-      if (step === all) onImages(first + images);
-    },
-    ...(signal ? { signal } : {}),
-  });
-  return pipeline.decode(sample.latents, size);
-}
-
-function judgePrompt(prompt: string, { attributes, probabilities, selections }: Observation): JudgedPrompt {
-  const classes: Record<string, Int32Array> = {};
-  const confidences: Record<string, Float32Array> = {};
-  attributes.forEach(({ name, classes: names }, axis) => {
-    const rows = probabilities[axis]!;
-    classes[name] = Int32Array.from(
-      selections,
-      (_, image) => largestClass(rows, image, names.length) ?? NO_FACE,
-    );
-    confidences[name] = Float32Array.from(selections, (_, image) => {
-      const found = classes[name]![image]!;
-      return found === NO_FACE ? Number.NaN : rows[image * names.length + found]!;
+      onStep: ({ step, steps: all }) => onStep(step, all),
+      ...(signal ? { signal } : {}),
     });
-  });
-  return { prompt, classes, confidences, faces: Int32Array.from(selections, ({ faces }) => faces) };
+    const images = { data: await pipeline.decode(latents, size), count: seeds.length, height, width };
+    return {
+      prompt,
+      seeds,
+      ...judgedClasses(await observe(images, detector, classifier)),
+      features: (await request.features?.encodeImages(images)) ?? {},
+      pictures: Array.from({ length: pictures }, (_, i) => readPlanes(images.data, i, width, height)),
+    };
+  };
 }
 
-function describeFace({ attributes, probabilities }: Observation, image: number): JudgedImage['attributes'] {
-  return Object.fromEntries(
-    attributes.map(({ name, classes }, axis) => {
-      const rows = probabilities[axis]!;
-      const found = largestClass(rows, image, classes.length);
-      if (found === null) return [name, null];
-      return [name, { name: classes[found]!, probability: rows[image * classes.length + found]! }];
-    }),
-  );
+function repeatRow(row: Float32Array, count: number): Float32Array {
+  const rows = new Float32Array(row.length * count);
+  for (let i = 0; i < count; i++) rows.set(row, i * row.length);
+  return rows;
+}
+
+/**
+ * Predicted classes of every prompt for a target's attribute, or for the joint table of its attributes.
+ * @throws Error when the classifier does not know an attribute of the target
+ */
+export function predictionsFor(evaluation: Evaluation, target: TargetDistribution): PromptPredictions[] {
+  const sizes = target.attributes.map(({ classes }) => classes.length);
+  return evaluation.prompts.map(({ prompt, classes }) => {
+    const columns = target.attributes.map(({ name }) => {
+      const column = classes[name];
+      if (column === undefined) {
+        const known = Object.keys(classes).join(', ');
+        throw new Error(`evaluation: expected attributes of the classifier (${known}), received ${name}`);
+      }
+      return column;
+    });
+    return { prompt, classes: jointClasses(columns, sizes) };
+  });
 }
 
 /**
@@ -157,18 +170,6 @@ export function measureEvaluation(
   target: TargetDistribution,
   seed = 0,
 ): AttributeResult {
-  const sizes = target.attributes.map(({ classes }) => classes.length);
-  const predictions = evaluation.prompts.map(({ prompt, classes }) => {
-    const columns = target.attributes.map(({ name }) => {
-      const column = classes[name];
-      if (column === undefined) {
-        const known = Object.keys(classes).join(', ');
-        throw new Error(`evaluation: expected attributes of the classifier (${known}), received ${name}`);
-      }
-      return column;
-    });
-    return { prompt, classes: jointClasses(columns, sizes) };
-  });
   const { uniform } = createGenerator({ seed, stream: 'bootstrap' });
-  return measureAttribute(predictions, target, { random: uniform });
+  return measureAttribute(predictionsFor(evaluation, target), target, { random: uniform });
 }

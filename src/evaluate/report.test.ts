@@ -6,7 +6,7 @@ import { createGenerator } from '../diffusion/noise.ts';
 import { createTarget, uniformTarget } from '../fairness/target_distribution.ts';
 import { measureAttribute } from './attribute_result.ts';
 import { compareAttribute } from './comparison.ts';
-import { promptsCsv, reportHtml, reportJson, summaryCsv, writeReport } from './report.ts';
+import { countsCsv, reportHtml, reportJson, summaryCsv, writeReport } from './report.ts';
 import { shortenPrompts } from './report_charts.ts';
 import type { ReportData } from './report_data.ts';
 
@@ -190,17 +190,17 @@ describe('shortenPrompts', () => {
 });
 
 describe('numbers', () => {
-  it('come back from JSON unchanged, without charts and images', () => {
+  it('come back from JSON unchanged, those of charts too, without the images themselves', () => {
     const read = JSON.parse(reportJson(data));
     expect(read.evaluations).toEqual(JSON.parse(JSON.stringify(data.evaluations)));
     expect(read.evaluations[1].attributes[0].bias.mean).toBe(after.bias.mean);
     expect(read.changes[0].bias.estimate).toBe(data.changes![0]!.bias.estimate);
-    expect(read.charts).toBeUndefined();
-    expect(read.images).toBeUndefined();
+    expect(read.charts).toEqual(JSON.parse(JSON.stringify(data.charts)));
+    expect(read.images).toEqual([{ alternative: 'a "sheet"', caption: 'Sheet' }]);
   });
 
   it('come as CSV with quoted text, and no text that a spreadsheet would run', () => {
-    const rows = promptsCsv(data).trimEnd().split('\r\n');
+    const rows = countsCsv(data).trimEnd().split('\r\n');
     expect(rows.length).toBe(1 + 2 * 3 * 2);
     expect(rows[1]).toBe(
       'original,gender,"a photo of a ""nurse"" & <b>cook</b>",40,38,' +
@@ -222,10 +222,11 @@ describe('writeReport', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('writes four files into a new folder and leaves nothing else', () => {
+  it('writes its files into a new folder and leaves nothing else', () => {
     const files = writeReport(join(folder, 'new', 'report'), data);
     const names = readdirSync(join(folder, 'new', 'report')).sort();
-    expect(names).toEqual(['prompts.csv', 'report.html', 'report.json', 'summary.csv']);
+    expect(names).toEqual(['counts.csv', 'prompts.csv', 'report.html', 'report.json', 'summary.csv']);
+    expect(files.images).toBeNull();
     expect(readFileSync(files.html, 'utf8')).toBe(reportHtml(data));
     expect(readFileSync(files.summary, 'utf8')).toBe(summaryCsv(data));
   });

@@ -4,17 +4,23 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { escapeMarkup } from './figures/svg.ts';
-import { attributeNames, drawChart, evaluationCharts } from './report_charts.ts';
+import { attributeNames, drawChart, reportCharts } from './report_charts.ts';
+import { countsCsv, imagesCsv, promptsCsv, summaryCsv } from './report_csv.ts';
 import type { ReportChart, ReportData, ReportImage } from './report_data.ts';
-import { REPORT_STYLE } from './report_style.ts';
 import {
   changesTable,
-  promptsTable,
+  distancesTable,
+  driftTables,
+  facesTable,
+  familiesTable,
+  filesTable,
+  obedienceTables,
   qualityTable,
-  resultsTable,
-  setupList,
-  sharesTable,
-} from './report_tables.ts';
+} from './report_quality_tables.ts';
+import { REPORT_STYLE } from './report_style.ts';
+import { promptsTable, resultsTable, setupList, sharesTable } from './report_tables.ts';
+
+export { countsCsv, imagesCsv, promptsCsv, summaryCsv } from './report_csv.ts';
 
 /** Explains the measures under the main table. */
 const EXPLANATION = [
@@ -28,10 +34,26 @@ const EXPLANATION = [
     'is not uniform the bias need not be small: total variation is then the measure to read.',
 ];
 
+/** Explains the measures beside bias, each shown where its table is. */
+const NOTES = Object.freeze({
+  drift:
+    'The shift is the total variation between the mean distributions before and after. Images from the same noise are ' +
+    'compared in pairs: the floor is the shift on average if before and after are exchanged at random, and p says how ' +
+    'often such an exchange shifts as much or more. A small p for an attribute that was not trained is drift.',
+  quality:
+    'CLIP-T is the cosine between the embeddings of an image and of its prompt; CLIP-I and DINO are cosines between ' +
+    'an image and the original image from the same noise. Intervals come from images resampled within prompts.',
+  distances:
+    'The estimate is unbiased, so that it lies about zero, above or below, where two sets follow one distribution. ' +
+    'Between two models, images from the same noise count as pairs. Intervals come from the jackknife.',
+  obedience:
+    'Images of prompts that name attributes, judged by the same classifier; those without a face are left out.',
+});
+
 /** The report as a single HTML page: images and figures are inside, nothing is loaded and no script runs. */
 export function reportHtml(data: ReportData): string {
   const { evaluations, charts = [], images = [], notes = [] } = data;
-  const drawn = [...evaluationCharts(evaluations), ...charts].map(figureOfChart);
+  const drawn = [...reportCharts(data), ...charts].map(figureOfChart);
   const names = attributeNames(evaluations);
   const details = evaluations.flatMap(({ label, attributes }) =>
     attributes.map((result) => {
@@ -41,6 +63,8 @@ export function reportHtml(data: ReportData): string {
   );
   const section = (title: string, content: string) =>
     content === '' ? '' : `<section><h2>${escapeMarkup(title)}</h2>${content}</section>`;
+  const explained = (title: string, content: string, note: string) =>
+    section(title, content === '' ? '' : `${content}<p>${escapeMarkup(note)}</p>`);
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8">',
@@ -49,12 +73,17 @@ export function reportHtml(data: ReportData): string {
     `<title>${escapeMarkup(data.title)}</title><style>${REPORT_STYLE}</style></head><body><main>`,
     `<h1>${escapeMarkup(data.title)}</h1>`,
     data.summary === undefined ? '' : `<p class="summary">${escapeMarkup(data.summary)}</p>`,
-    section('Results', resultsTable(evaluations) + changesTable(data) + qualityTable(evaluations)),
+    section('Results', familiesTable(data) + resultsTable(evaluations) + changesTable(data)),
     EXPLANATION.map((text) => `<p>${escapeMarkup(text)}</p>`).join(''),
+    explained('Drift', driftTables(data), NOTES.drift),
+    explained('Prompts that name attributes', obedienceTables(data), NOTES.obedience),
+    explained('Image similarity', qualityTable(data), NOTES.quality),
+    explained('Image distance', distancesTable(data), NOTES.distances),
+    section('Faces', facesTable(data)),
     section('Shares', names.map((name) => sharesTable(evaluations, name)).join('')),
     section('Figures', `<div class="charts">${drawn.join('')}</div>`),
     section('Images', images.map(figureOfImage).join('')),
-    section('Setup', setupList(data)),
+    section('Setup', setupList(data) + filesTable(data)),
     section('Notes', notes.map((note) => `<p>${escapeMarkup(note)}</p>`).join('')),
     section('Prompts', details.join('')),
     '</main></body></html>\n',
@@ -66,85 +95,25 @@ function figureOfChart(item: ReportChart, index: number): string {
   return `<figure>${svg}<figcaption>${escapeMarkup(item.caption)}</figcaption></figure>`;
 }
 
-function figureOfImage({ png, alternative, caption }: ReportImage): string {
-  const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
-  return (
-    `<figure class="sheet"><img src="${source}" alt="${escapeMarkup(alternative)}">` +
-    `<figcaption>${escapeMarkup(caption)}</figcaption></figure>`
-  );
+function figureOfImage({ png, darkPng, alternative, caption }: ReportImage): string {
+  const source = (bytes: Uint8Array) => `data:image/png;base64,${Buffer.from(bytes).toString('base64')}`;
+  const image = `<img src="${source(png)}" alt="${escapeMarkup(alternative)}">`;
+  const picture =
+    darkPng === undefined
+      ? image
+      : `<picture><source media="(prefers-color-scheme: dark)" srcset="${source(darkPng)}"/>${image}</picture>`;
+  return `<figure class="sheet">${picture}<figcaption>${escapeMarkup(caption)}</figcaption></figure>`;
 }
-
-/** The numbers of a report as JSON, without charts and images; what isn't a number is null. */
-export function reportJson(data: ReportData): string {
-  const { charts: _, images: __, ...numbers } = data;
-  return `${JSON.stringify({ format: 'evenhand-report', version: 1, ...numbers }, null, 2)}\n`;
-}
-
-type Cell = string | number | null | undefined;
 
 /**
- * A CSV cell (RFC 4180). Text that a spreadsheet would run as a formula is kept text by an apostrophe before it.
+ * The numbers of a report as JSON, those of its charts and contact sheets too; what isn't a number is null. Images
+ * themselves and the rows of `images.csv` are left out.
  */
-function csvCell(cell: Cell): string {
-  if (cell === null || cell === undefined) return '';
-  if (typeof cell === 'number') return Number.isFinite(cell) ? String(cell) : '';
-  const safe = /^[=+\-@\t\r]/.test(cell) ? `'${cell}` : cell;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-
-function csv(rows: readonly (readonly Cell[])[]): string {
-  return rows.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
-}
-
-/** CSV of the main table: one row for each evaluation and attribute. */
-export function summaryCsv(data: ReportData): string {
-  const measures = ['bias', 'total_variation'].flatMap((name) =>
-    ['mean', 'standard_deviation', 'low', 'high', 'floor'].map((part) => `${name}_${part}`),
-  );
-  const head = ['evaluation', 'attribute', ...measures, 'no_face_rate', 'images', 'faces', 'prompts'];
-  const rows = data.evaluations.flatMap(({ label, attributes }) =>
-    attributes.map((result): Cell[] => [
-      label,
-      result.attribute,
-      ...[result.bias, result.totalVariation].flatMap((measure) => [
-        measure.mean,
-        measure.standardDeviation,
-        measure.interval?.low,
-        measure.interval?.high,
-        measure.floor,
-      ]),
-      result.noFaceRate,
-      result.images,
-      result.faces,
-      result.prompts.length,
-    ]),
-  );
-  return csv([head, ...rows]);
-}
-
-/** CSV of every count: one row for each evaluation, attribute, prompt and class. */
-export function promptsCsv(data: ReportData): string {
-  const head = ['evaluation', 'attribute', 'prompt', 'images', 'faces', 'bias', 'total_variation'];
-  const rows = data.evaluations.flatMap(({ label, attributes }) =>
-    attributes.flatMap((result) =>
-      result.prompts.flatMap((prompt) =>
-        result.classes.map((name, k): Cell[] => [
-          label,
-          result.attribute,
-          prompt.prompt,
-          prompt.images,
-          prompt.faces,
-          prompt.bias,
-          prompt.totalVariation,
-          name,
-          prompt.counts[k],
-          prompt.frequencies[k],
-          result.target[k],
-        ]),
-      ),
-    ),
-  );
-  return csv([[...head, 'class', 'count', 'frequency', 'target'], ...rows]);
+export function reportJson(data: ReportData): string {
+  const { images = [], rows: _, ...numbers } = data;
+  const described = images.map(({ png: __, darkPng: ___, ...rest }) => rest);
+  const content = { format: 'evenhand-report', version: 1, ...numbers, images: described };
+  return `${JSON.stringify(content, null, 2)}\n`;
 }
 
 /** Paths of a written report. */
@@ -155,13 +124,17 @@ export interface ReportFiles {
   readonly json: string;
   /** The main table. */
   readonly summary: string;
-  /** Every count. */
+  /** Every prompt, one row a prompt. */
   readonly prompts: string;
+  /** Every count, one row a class. */
+  readonly counts: string;
+  /** Every image; null where the report holds none. */
+  readonly images: string | null;
 }
 
 /**
- * Writes `report.html`, `report.json`, `summary.csv` and `prompts.csv` into a folder, made if it is missing; each file
- * appears complete or not at all.
+ * Writes `report.html`, `report.json`, `summary.csv`, `prompts.csv`, `counts.csv` and, where the report holds images' rows,
+ * `images.csv` into a folder, made if it is missing; each file appears complete or not at all.
  * @throws where the report has no evaluation, or the folder can't be written
  */
 export function writeReport(folder: string, data: ReportData): ReportFiles {
@@ -173,10 +146,14 @@ export function writeReport(folder: string, data: ReportData): ReportFiles {
     json: join(folder, 'report.json'),
     summary: join(folder, 'summary.csv'),
     prompts: join(folder, 'prompts.csv'),
+    counts: join(folder, 'counts.csv'),
+    images: data.rows === undefined ? null : join(folder, 'images.csv'),
   };
   writeTextAtomically(files.json, reportJson(data));
   writeTextAtomically(files.summary, summaryCsv(data));
   writeTextAtomically(files.prompts, promptsCsv(data));
+  writeTextAtomically(files.counts, countsCsv(data));
+  if (files.images !== null) writeTextAtomically(files.images, imagesCsv(data));
   writeTextAtomically(files.html, reportHtml(data));
   return files;
 }

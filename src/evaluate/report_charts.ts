@@ -5,7 +5,7 @@ import { dotPlot } from './figures/dot_plot.ts';
 import { lineChart } from './figures/line_chart.ts';
 import { stackedBars } from './figures/stacked_bars.ts';
 import type { FigureStyle } from './figures/svg.ts';
-import type { Evaluation, ReportChart } from './report_data.ts';
+import type { Evaluation, ReportChart, ReportData } from './report_data.ts';
 
 /** Prompts that a stacked chart shows at most; the tables hold all of them. */
 export const MAXIMUM_CHART_PROMPTS = 60;
@@ -89,6 +89,77 @@ export function evaluationCharts(evaluations: readonly Evaluation[]): ReportChar
     compare('bias', 'Bias', 'bias, mean over prompts'),
     compare('totalVariation', 'Distance to the target', 'total variation, mean over prompts'),
     ...shares,
+  ];
+}
+
+/** All charts that follow from a report's numbers: those of its evaluations, of families of prompts, and of obedience. */
+export function reportCharts(data: ReportData): ReportChart[] {
+  return [...evaluationCharts(data.evaluations), ...familyCharts(data), ...obedienceChart(data)];
+}
+
+/** Bias by family of prompts, one chart for each attribute; none without families. */
+function familyCharts({ evaluations, families = [] }: ReportData): ReportChart[] {
+  if (families.length === 0) return [];
+  return attributeNames(evaluations).map((name): ReportChart => {
+    const results = families.map(({ family, evaluations: sets }) => ({
+      family,
+      found: sets.map(({ attributes }) => attributes.find(({ attribute }) => attribute === name)?.bias),
+    }));
+    return {
+      kind: 'comparison',
+      chart: {
+        title: `${name}: bias by family of prompts`,
+        description: results
+          .map(
+            ({ family, found }) =>
+              `${family}: ${found.map((bias) => (bias && bias.count > 0 ? bias.mean.toFixed(3) : 'no faces')).join(', ')}.`,
+          )
+          .join(' '),
+        yLabel: 'bias, mean over prompts',
+        series: evaluations.map(({ label }) => label),
+        groups: results.map(({ family, found }) => ({
+          label: family,
+          bars: found.map((bias) =>
+            bias === undefined || bias.count === 0 ? null : { value: bias.mean, interval: bias.interval },
+          ),
+          floor: found.findLast((bias) => bias !== undefined && bias.floor !== null)?.floor ?? null,
+        })),
+      },
+      caption: 'Mean over the prompts of each family with its interval, and the floor of a model on target.',
+    };
+  });
+}
+
+/** Obedience by attribute; none where no prompt names any. */
+function obedienceChart({ evaluations }: ReportData): ReportChart[] {
+  const measured = evaluations.flatMap(({ label, obedience }) => (obedience ? [{ label, obedience }] : []));
+  const [first] = measured;
+  if (first === undefined) return [];
+  const names = Object.keys(first.obedience.byAttribute);
+  return [
+    {
+      kind: 'comparison',
+      chart: {
+        title: 'Prompts that name attributes',
+        description: measured
+          .map(
+            ({ label, obedience }) => `${label}: ${percent(obedience.all.rate)} obeyed in all that is named.`,
+          )
+          .join(' '),
+        yLabel: 'share of images that obey',
+        series: measured.map(({ label }) => label),
+        groups: [...names, null].map((name) => ({
+          label: name ?? 'all that is named',
+          bars: measured.map(({ obedience }) => {
+            const rate = name === null ? obedience.all : obedience.byAttribute[name];
+            return rate === undefined || rate.images === 0
+              ? null
+              : { value: rate.rate, interval: rate.interval };
+          }),
+        })),
+      },
+      caption: 'Share of the images with a face that show what the prompt names, with its interval.',
+    },
   ];
 }
 

@@ -14,16 +14,24 @@ export function decimal(value: number | null | undefined, digits = 3): string {
   return value.toFixed(digits).replace('-', '\u2212');
 }
 
-function range(interval: Interval | null): string {
-  return interval === null ? DASH : `${decimal(interval.low)} to ${decimal(interval.high)}`;
+/** An interval as text, a dash where there is none. */
+export function range(interval: Interval | null | undefined): string {
+  return interval === null || interval === undefined
+    ? DASH
+    : `${decimal(interval.low)} to ${decimal(interval.high)}`;
 }
 
-function spread(measure: { readonly mean: number; readonly standardDeviation: number }): string {
+/** Mean and standard deviation: '0.670 ± 0.290'. */
+export function spread(measure: { readonly mean: number; readonly standardDeviation: number }): string {
   return `${decimal(measure.mean)} \u00b1 ${decimal(measure.standardDeviation)}`;
 }
 
 /** A table: captions and cells are escaped; the first cell of a row is its header, the others are right-aligned. */
-function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
+export function table(
+  caption: string,
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+): string {
   const header = head.map((cell) => `<th scope="col">${escapeMarkup(cell)}</th>`).join('');
   const body = rows.map((row) => {
     const cells = row.map((cell, i) =>
@@ -91,23 +99,6 @@ export function resultsTable(evaluations: readonly Evaluation[]): string {
   return table('Bias and distance to the target over prompts', head, rows);
 }
 
-/** Changes from the first evaluation to the last, or nothing where there are none. */
-export function changesTable(data: ReportData): string {
-  if (data.changes === undefined || data.changes.length === 0) return '';
-  const interval = `${levelOf(data.evaluations)} interval`;
-  const head = ['Attribute', 'Change of bias', interval, 'Change of total variation', interval, 'Prompts'];
-  const rows = data.changes.map((change) => [
-    change.attribute,
-    decimal(change.bias.estimate),
-    range(change.bias),
-    decimal(change.totalVariation.estimate),
-    range(change.totalVariation),
-    String(change.prompts),
-  ]);
-  const [first, last] = [data.evaluations[0]?.label ?? '', data.evaluations.at(-1)?.label ?? ''];
-  return table(`Change from ${first} to ${last}, over the prompts of both`, head, rows);
-}
-
 /** Shares over all prompts beside the target, for one attribute of every evaluation. */
 export function sharesTable(evaluations: readonly Evaluation[], name: string): string {
   const results = evaluations.flatMap(({ label, attributes }) =>
@@ -121,21 +112,6 @@ export function sharesTable(evaluations: readonly Evaluation[], name: string): s
     ...results.map(({ result }) => percent(result.frequencies[k]!)),
   ]);
   return table(`${name}: shares over all prompts`, head, rows);
-}
-
-/** Quality measures, or nothing where no evaluation has any. */
-export function qualityTable(evaluations: readonly Evaluation[]): string {
-  const rows = evaluations.flatMap(({ label, quality = [] }) =>
-    quality.map((measure) => [
-      measure.name,
-      label,
-      spread(measure),
-      String(measure.count),
-      `${measure.better} is better`,
-    ]),
-  );
-  if (rows.length === 0) return '';
-  return table('Image quality and similarity', ['Measure', 'Model', 'Mean \u00b1 SD', 'Count', ''], rows);
 }
 
 /** Every prompt of one attribute of one evaluation. */

@@ -16,6 +16,7 @@ import type { Io } from '../io.ts';
 import type { BiasSummary, MeasuringPlan } from '../measuring.ts';
 import {
   describeBias,
+  describeFeatures,
   describeSetup,
   measure,
   measuredTargets,
@@ -140,6 +141,7 @@ async function run(
     before,
     after,
     targets: measuredTargets(target, attributes),
+    ...(await describeFeatures(bench, plan.prompts)),
     curve: readCurve(tuned.log, attribute),
     notes: [],
     created: new Date().toISOString(),

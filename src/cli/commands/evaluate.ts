@@ -1,59 +1,75 @@
 /** `evenhand evaluate`: measures who a model draws, with or without an adapter, and writes a report. */
 
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
-import { readAdapter } from '../../diffusion/adapter_file.ts';
-import { comparisonReport } from '../../evaluate/comparison_report.ts';
-import { measureEvaluation } from '../../evaluate/evaluate.ts';
-import { writeReport } from '../../evaluate/report.ts';
-import type { ReportData } from '../../evaluate/report_data.ts';
-import { configuredTarget } from '../../finetune/config.ts';
-import type { Runtime } from '../../graph/index.ts';
 import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig } from '../config.ts';
-import type { EvaluateConfig } from '../evaluate_config.ts';
-import { defaultImagesPerPrompt, evaluateConfigSchema } from '../evaluate_config.ts';
+import { evaluateConfigSchema } from '../evaluate_config.ts';
+import { runEvaluation } from '../evaluation.ts';
 import type { Io } from '../io.ts';
-import type { BiasSummary, MeasuringPlan } from '../measuring.ts';
-import {
-  describeBias,
-  describeSetup,
-  evaluationSheet,
-  measure,
-  measuredTargets,
-  openMeasuringBench,
-  summarizeEvaluation,
-} from '../measuring.ts';
-import { resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, jsonOption, printConfigOption, setOption, threadsOption } from '../options.ts';
-import type { Progress } from '../progress.ts';
+import {
+  deviceOption,
+  integer,
+  jsonOption,
+  numberFrom,
+  printConfigOption,
+  setOption,
+  threadsOption,
+} from '../options.ts';
 import { createProgress } from '../progress.ts';
-import { resolvePrompts, spreadPrompts } from '../prompts.ts';
 
 interface EvaluateOptions extends RuntimeChoice {
   readonly set?: readonly string[];
-  readonly model?: string;
-  readonly adapter?: string;
-  readonly output?: string;
+  readonly fresh?: boolean;
   readonly printConfig?: boolean;
   readonly json?: boolean;
 }
 
+/** Options that stand for one field of the configuration, by the field. */
+const SHORTCUTS: Readonly<Record<string, string>> = Object.freeze({
+  model: 'model',
+  adapter: 'adapter',
+  judges: 'judges',
+  output: 'output',
+  target: 'target',
+  prompts: 'prompts.test',
+  count: 'prompts.count',
+  numImages: 'prompts.imagesPerPrompt',
+  explicit: 'explicit.prompts',
+  seed: 'seed',
+  steps: 'sampler.steps',
+  guidanceScale: 'sampler.guidanceScale',
+  realImages: 'realImages',
+});
+
 const HELP = `
 Without a configuration: gender on the held-out occupations of Portraits, 60 images of each. With --adapter, the model is
-measured with and without it, from the same noise. The report folder holds report.html (self-contained), report.json,
-summary.csv and prompts.csv.
+measured with and without it, from the same noise.
 
-Bias is 0 when all classes are drawn equally often, but measures more than 0 for a fair model too, since each prompt
-has few images: the floor beside it says how much.
+What is measured, by prompt, by family of prompts, and over all prompts, with intervals:
+  bias, and the distance to the target (total variation), each beside the noise floor: a fair model measures more than
+  0 too, since each prompt has few images; drift of the attributes that were not trained; images without a face and with
+  several; whether prompts that name attributes ("a male nurse") are still obeyed; CLIP-T to the prompt, CLIP-I and DINO
+  to the original image, and KID between the sets of images (and to real ones with --real-images).
+
+Prompts of your own: a text file with a prompt a line, or a YAML file such as
+  doctors: [a photo of a doctor, a photo of a surgeon]
+  named:
+    - {prompt: a photo of a male nurse, attributes: {gender: male}}
+where keys are families, and prompts with attributes are measured for obedience alone.
+
+In the report folder: report.html (self-contained), report.json (every number of it), images.csv (a row an image),
+prompts.csv (a row a prompt), counts.csv, summary.csv, and judged/, from which a stopped evaluation goes on where it
+was, and another adapter reuses the original model's images.
 
 Examples:
-  evenhand evaluate --set prompts.count=10
+  evenhand evaluate --count 10 -n 20
       a first look, on ten prompts
-  evenhand evaluate --adapter runs/gender/adapter.safetensors
-  evenhand evaluate joint.yaml --set prompts.test=sports --output runs/sports`;
+  evenhand evaluate --adapter runs/gender/adapter.safetensors --prompts all
+  evenhand evaluate --target "gender=uniform, race=uniform" --prompts occupations+sports -o runs/joint`;
 
 /** Makes the command. */
 export function evaluateCommand(io: Io): Command {
@@ -62,11 +78,38 @@ export function evaluateCommand(io: Io): Command {
     .description(
       'Draws images of many prompts, judges their faces by classifiers that no training has seen, and reports.',
     )
-    .argument('[config]', 'configuration, YAML or JSON')
+    .argument('[config]', 'configuration, YAML or JSON; options and --set override it')
     .addOption(setOption())
     .option('-m, --model <name>', 'portraits, or a folder in diffusers layout')
     .option('-a, --adapter <file>', 'adapter to compare the model with')
-    .option('-o, --output <folder>', 'report folder')
+    .option(
+      '--judges <folder>',
+      "folder with face_detector/ and classifier_evaluation/ (default: the model's)",
+    )
+    .option(
+      '-t, --target <shares>',
+      'the distribution that is aimed at: gender=uniform, or "gender=50/50, age=75/25" for both (default: gender=uniform)',
+    )
+    .option(
+      '-p, --prompts <choice>',
+      'occupations, sports, styled, descriptors, several joined by +, all, or a file (default: occupations)',
+    )
+    .option('--count <number>', 'how many of the prompts, spread evenly (default: all)', integer(1))
+    .option('-n, --num-images <count>', 'images of each prompt (default: 60, 80 or 160)', integer(1))
+    .option(
+      '--explicit <choice>',
+      'prompts that name attributes: shipped, none, or a file (default: shipped)',
+    )
+    .option('--real-images <folder>', 'real images to measure the distance to')
+    .option('--seed <number>', 'seed of the first image (default: 1000)', integer(0))
+    .option('--steps <count>', 'sampling steps (default: 30)', integer(1, 1000))
+    .option(
+      '--guidance-scale <number>',
+      "how strongly the prompt counts (default: the model's)",
+      numberFrom(1),
+    )
+    .option('-o, --output <folder>', 'report folder (default: runs/evaluate)')
+    .option('--fresh', 'judge every image anew, even those that an earlier evaluation has left in the folder')
     .addOption(deviceOption())
     .addOption(threadsOption())
     .addOption(printConfigOption())
@@ -76,89 +119,25 @@ export function evaluateCommand(io: Io): Command {
 }
 
 async function runCommand(file: string | undefined, options: EvaluateOptions, io: Io): Promise<void> {
-  const shortcuts = (['model', 'adapter', 'output'] as const).flatMap((name) => {
-    const value = options[name];
-    return value === undefined ? [] : [`${name}=${JSON.stringify(value)}`];
-  });
+  const given = options as unknown as Readonly<Record<string, unknown>>;
+  const shortcuts = Object.entries(SHORTCUTS).flatMap(([option, field]) =>
+    given[option] === undefined ? [] : [`${field}=${JSON.stringify(given[option])}`],
+  );
   const overrides = [...(options.set ?? []), ...shortcuts];
   const config = loadConfig(evaluateConfigSchema, { overrides, ...(file === undefined ? {} : { file }) });
   if (options.printConfig) {
     io.stdout.write(formatConfig(config));
     return;
   }
+  if (options.fresh) rmSync(path.join(config.output, 'judged'), { recursive: true, force: true });
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   try {
     await cancellable(
-      (signal) => withRuntime(options, progress, (runtime) => run(runtime, config, progress, signal)),
+      (signal) =>
+        withRuntime(options, progress, (runtime) => runEvaluation(runtime, config, progress, signal)),
       progress.note,
     );
   } finally {
     progress.finish();
   }
-}
-
-async function run(
-  runtime: Runtime,
-  config: EvaluateConfig,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<void> {
-  const folder = resolveModel(config.model);
-  const all = resolvePrompts(config.prompts.test, 'test');
-  const prompts = spreadPrompts(all, config.prompts.count ?? all.length);
-  const wanted = config.prompts.imagesPerPrompt;
-  const bench = openMeasuringBench(runtime, folder, config.judges);
-  const { attributes } = bench.classifier;
-  const target = configuredTarget(config, attributes);
-  const targets = measuredTargets(target, attributes);
-  const { model } = bench.pipeline;
-  const adapter = config.adapter === undefined ? null : readAdapter(config.adapter, model);
-  const plan: MeasuringPlan = {
-    prompts,
-    imagesPerPrompt: wanted ?? defaultImagesPerPrompt(target.attributes),
-    seed: config.seed,
-    steps: config.sampler.steps,
-    guidanceScale: config.sampler.guidanceScale ?? model.defaultGuidanceScale,
-    negativePrompt: config.prompts.negative,
-    keep: config.sheet,
-  };
-  const before = await measure(
-    bench,
-    plan,
-    null,
-    adapter === null ? 'measure' : 'measure original',
-    progress,
-    signal,
-  );
-  const setup = await describeSetup(bench, plan, config.adapter ?? null);
-  const created = new Date().toISOString();
-  let data: ReportData;
-  const summaries: [string, Record<string, BiasSummary>][] = [
-    ['original', summarizeEvaluation(before, targets)],
-  ];
-  if (adapter === null) {
-    const head = attributes.find(({ name }) => name === target.attributes[0]!.name)!;
-    data = {
-      title: `Who ${path.basename(folder)} draws`,
-      created,
-      setup,
-      evaluations: [{ label: 'model', attributes: targets.map((each) => measureEvaluation(before, each)) }],
-      images: [await evaluationSheet(before, head)],
-    };
-  } else {
-    const after = await measure(bench, plan, adapter, 'measure adapted', progress, signal);
-    const title = `${path.basename(folder)} with and without ${path.basename(config.adapter!)}`;
-    const summary = `${prompts.length} prompts, ${plan.imagesPerPrompt} images of each, from the same noise.`;
-    const input = { title, summary, setup, before, after, targets, curve: [], notes: [], created };
-    data = (await comparisonReport(input)).data;
-    summaries.push(['fine-tuned', summarizeEvaluation(after, targets)]);
-  }
-  const files = writeReport(config.output, data);
-  for (const [label, measured] of summaries) {
-    for (const [attribute, bias] of Object.entries(measured)) {
-      progress.note(`${label}: ${describeBias(attribute, bias)}`);
-    }
-  }
-  progress.note(`report: ${files.html}`);
-  progress.result({ command: 'evaluate', ...Object.fromEntries(summaries), report: files.html });
 }

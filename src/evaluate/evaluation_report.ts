@@ -1,0 +1,227 @@
+/** The report of an evaluation, of one model or of two from the same noise: measures, changes, similarities, figures. */
+
+import { createGenerator } from '../diffusion/noise.ts';
+import type { AttributeHead } from '../faces/index.ts';
+import type { TargetDistribution } from '../fairness/index.ts';
+import { contactSheets } from './contact_sheets.ts';
+import type { Evaluation } from './evaluate.ts';
+import { measureEvaluation } from './evaluate.ts';
+import { faceRates, rateChange } from './face_rates.ts';
+import type { RealImages } from './image_comparison.ts';
+import { imageDistances, similarityTables } from './image_comparison.ts';
+import { NO_FACE } from './metrics.ts';
+import type { ExplicitPrompt } from './obedience.ts';
+import { measureObedience, obedienceChange } from './obedience.ts';
+import { arePaired, comparePairs } from './paired_change.ts';
+import type { Comparison, ImageRow, ReportChart, ReportData, Setup } from './report_data.ts';
+import { EXPLICIT_FAMILY } from './report_data.ts';
+import { meanSimilarity, similarityChange } from './similarity.ts';
+
+/** A model's images, judged. */
+export interface ReportedModel {
+  /** Its name in the report: 'original', 'fine-tuned'. */
+  readonly label: string;
+  readonly evaluation: Evaluation;
+  /** Images of the explicit prompts, in their order. */
+  readonly explicit?: Evaluation;
+}
+
+/** What a report is made from. */
+export interface EvaluationReportInput {
+  readonly title: string;
+  readonly summary?: string;
+  readonly created: string;
+  readonly setup: Setup;
+  readonly notes: readonly string[];
+  /** One model, or two in order: before, after. */
+  readonly models: readonly ReportedModel[];
+  /** Targets whose attributes are measured, the trained one first. */
+  readonly targets: readonly TargetDistribution[];
+  /** Family of each prompt, in the prompts' order. */
+  readonly families?: readonly string[];
+  /** Prompts that name attributes, as `explicit` of the models shows them. */
+  readonly explicitPrompts?: readonly ExplicitPrompt[];
+  /** Lengths of the features that the evaluations hold, by encoder. */
+  readonly dimensions?: Readonly<Record<string, number>>;
+  /** CLIP's embeddings of the prompts. */
+  readonly texts?: ReadonlyMap<string, Float32Array>;
+  /** Features of real images. */
+  readonly real?: RealImages;
+  readonly charts?: readonly ReportChart[];
+}
+
+/**
+ * Measures the models, compares them, and draws the figures.
+ * @throws Error when there is not one model, or two
+ */
+export async function evaluationReport(input: EvaluationReportInput): Promise<ReportData> {
+  const { models, targets, explicitPrompts = [], families = [], real } = input;
+  if (models.length < 1 || models.length > 2) {
+    throw new Error(`Report: expected one model or two, received ${models.length}`);
+  }
+  const [first] = models;
+  const similarities = models.map((model, position) => similaritiesOf(input, model, position));
+  const all = first!.evaluation.prompts.map((_, position) => position);
+  const names = [...new Set(families)];
+  const pooled = compareSet(input, models, similarities, all);
+  const obedience = models.map(({ explicit }) =>
+    explicit === undefined || explicitPrompts.length === 0
+      ? undefined
+      : measureObedience(explicitPrompts, explicit.attributes, explicit.prompts),
+  );
+  const [obeyed, obeyedAfter] = obedience;
+  const trained = new Set(targets[0]!.attributes.map(({ name }) => name));
+  const heads = first!.evaluation.attributes.filter(({ name }) => trained.has(name));
+  const distances = imageDistances(
+    models.map(({ label, evaluation }) => ({ label, evaluation })),
+    input.dimensions ?? {},
+    real,
+  );
+  return {
+    title: input.title,
+    ...(input.summary === undefined ? {} : { summary: input.summary }),
+    created: input.created,
+    setup: input.setup,
+    ...pooled,
+    evaluations: pooled.evaluations.map((each, i) => {
+      const found = obedience[i];
+      return found === undefined ? each : { ...each, obedience: found };
+    }),
+    ...(names.length > 1
+      ? {
+          families: names.map((family) => ({
+            family,
+            ...compareSet(
+              input,
+              models,
+              similarities,
+              all.filter((position) => families[position] === family),
+            ),
+          })),
+        }
+      : {}),
+    ...(distances.length > 0 ? { distances } : {}),
+    ...(obeyed && obeyedAfter ? { obedienceChange: obedienceChange(obeyed, obeyedAfter) } : {}),
+    charts: input.charts ?? [],
+    images: await sheetsOf(models, heads),
+    rows: models.flatMap((model, i) => imageRows(input, model, similarities[i]!)),
+    notes: input.notes,
+  };
+}
+
+/** By name of the measure, the similarity of each prompt's images; a measure that was not taken is absent. */
+type Similarities = Readonly<Record<string, readonly (readonly number[])[]>>;
+
+function similaritiesOf(input: EvaluationReportInput, model: ReportedModel, position: number): Similarities {
+  const original = position === 0 ? null : input.models[0]!.evaluation;
+  return similarityTables(model.evaluation, original, input.dimensions ?? {}, input.texts);
+}
+
+/** Results of the prompts at `positions`, and what changed from the first model to the second. */
+function compareSet(
+  { targets }: EvaluationReportInput,
+  models: readonly ReportedModel[],
+  similarities: readonly Similarities[],
+  positions: readonly number[],
+): Comparison {
+  const parts = models.map(({ evaluation }) => ({
+    ...evaluation,
+    prompts: positions.map((position) => evaluation.prompts[position]!),
+  }));
+  const random = (stream: string) => ({ random: createGenerator({ seed: 0, stream }).uniform });
+  const groups = similarities.map((tables) =>
+    Object.fromEntries(Object.entries(tables).map(([name, rows]) => [name, positions.map((p) => rows[p]!)])),
+  );
+  const faces = parts.map(({ prompts }) => faceRates(prompts.map((prompt) => prompt.faces)));
+  const evaluations = models.map(({ label }, i) => ({
+    label,
+    attributes: targets.map((target) => measureEvaluation(parts[i]!, target)),
+    faces: faces[i]!,
+    quality: Object.entries(groups[i]!).map(([name, rows]) => ({
+      name,
+      ...meanSimilarity(rows, random(`bootstrap of ${name}`)),
+      better: 'higher' as const,
+    })),
+  }));
+  const [before, after] = parts;
+  if (before === undefined || after === undefined) return { evaluations };
+  const trained = new Set(targets[0]!.attributes.map(({ name }) => name));
+  return {
+    evaluations,
+    changes: targets
+      .filter((target) => haveFaces(before, after, target))
+      .map((target, i) =>
+        comparePairs(
+          before,
+          after,
+          target,
+          target.attributes.every(({ name }) => trained.has(name)),
+          {
+            random: createGenerator({ seed: i, stream: 'bootstrap of changes' }).uniform,
+          },
+        ),
+      ),
+    qualityChanges: Object.entries(groups[0]!).flatMap(([name, rows]) => {
+      const later = groups[1]![name];
+      if (later === undefined || !arePaired(before, after)) return [];
+      return [{ name, ...similarityChange(rows, later, random(`bootstrap of changes of ${name}`)) }];
+    }),
+    faceChanges: {
+      noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
+      severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
+    },
+  };
+}
+
+/** Whether some prompt shows a face in both evaluations, without which nothing can be compared. */
+function haveFaces(before: Evaluation, after: Evaluation, { attributes }: TargetDistribution): boolean {
+  const [{ name }] = attributes as [AttributeHead];
+  const shows = (column: Int32Array) => column.some((k) => k !== NO_FACE);
+  return before.prompts.some(
+    ({ classes }, p) => shows(classes[name]!) && shows(after.prompts[p]!.classes[name]!),
+  );
+}
+
+async function sheetsOf(models: readonly ReportedModel[], heads: readonly AttributeHead[]) {
+  const shown = models.filter(({ evaluation }) => evaluation.kept.length > 0);
+  if (shown.length < models.length) return [];
+  return [
+    await contactSheets(
+      models.map(({ label, evaluation }) => ({ label, kept: evaluation.kept })),
+      heads,
+    ),
+  ];
+}
+
+function imageRows(
+  { families = [] }: EvaluationReportInput,
+  { label, evaluation, explicit }: ReportedModel,
+  similarities: Similarities,
+): ImageRow[] {
+  const rowsOf = (judged: Evaluation, familyOf: (position: number) => string, tables: Similarities) =>
+    judged.prompts.flatMap(({ prompt, seeds, faces, classes, confidences }, position) =>
+      seeds.map(
+        (seed, image): ImageRow => ({
+          evaluation: label,
+          family: familyOf(position),
+          prompt,
+          seed,
+          faces: faces[image]!,
+          attributes: Object.fromEntries(
+            judged.attributes.map(({ name, classes: names }) => {
+              const found = classes[name]![image]!;
+              const probability = confidences[name]![image]!;
+              return [name, found === NO_FACE ? null : { name: names[found]!, probability }];
+            }),
+          ),
+          similarities: Object.fromEntries(
+            Object.entries(tables).map(([name, rows]) => [name, rows[position]![image]!]),
+          ),
+        }),
+      ),
+    );
+  return [
+    ...rowsOf(evaluation, (position) => families[position] ?? '', similarities),
+    ...(explicit === undefined ? [] : rowsOf(explicit, () => EXPLICIT_FAMILY, {})),
+  ];
+}
