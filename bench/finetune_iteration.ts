@@ -41,8 +41,10 @@ async function measure(steps: number): Promise<IterationFigures> {
   });
   let best = Number.POSITIVE_INFINITY;
   try {
-    await finetune(prepared.pipeline, prepared.objective, prepared.settings, ({ iteration, seconds }) => {
-      if (iteration > 1) best = Math.min(best, seconds);
+    await finetune(prepared.pipeline, prepared.objective, prepared.settings, {
+      onProgress: ({ iteration, seconds }) => {
+        if (iteration > 1) best = Math.min(best, seconds);
+      },
     });
   } finally {
     await runtime.close();

@@ -2,27 +2,38 @@
 
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
 import type { TargetDescription } from '../fairness/index.ts';
 import { describedAttributes } from '../fairness/index.ts';
+import type { PreparedFinetune } from '../finetune/assemble.ts';
 import { prepareFinetune } from '../finetune/assemble.ts';
+import { listCheckpoints } from '../finetune/checkpoint.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
 import { finetuneDigest } from '../finetune/config.ts';
-import type { FinetuneProgress, FinetuneResult } from '../finetune/run.ts';
+import type { IterationCost } from '../finetune/cost.ts';
+import { iterationCost, secondsPerUnit } from '../finetune/cost.ts';
 import { finetune } from '../finetune/run.ts';
+import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { formatConfig } from './config.ts';
+import { writeLivePage } from './live_page.ts';
 import { resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
+import { formatDuration, formatNumber } from './progress.ts';
 import { resolvePrompts, spreadPrompts } from './prompts.ts';
 
 /** A finished run and its files. */
 export interface FinetuneOutcome extends FinetuneResult {
   /** Adapter with the moving average of the weights. */
   readonly adapterFile: string;
+  /** Adapter of the best validation; null without validations. */
+  readonly bestFile: string | null;
+  /** Page with curves and samples. */
+  readonly page: string;
   /** One JSON object an iteration. */
   readonly log: string;
 }
@@ -48,20 +59,73 @@ export async function runFinetune(
   mkdirSync(config.output, { recursive: true });
   writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
   try {
+    const { model, pipeline, objective, settings, guard } = prepared;
+    const cost = await tellCost(prepared, progress);
+    const title = `Fine-tuning of ${path.basename(modelDirectory)}: ${describedTargetOf(config)}`;
+    const texts = { title, cost, configuration: formatConfig(config) };
+    let page = path.join(config.output, 'index.html');
     const result = await finetune(
-      prepared.pipeline,
-      prepared.objective,
-      prepared.settings,
-      (step) => progress.update(progressOf(step, config)),
-      signal,
+      pipeline,
+      objective,
+      settings,
+      {
+        onProgress(step) {
+          progress.update(progressOf(step, config));
+          for (const warning of step.warnings)
+            progress.note(`warning, iteration ${step.iteration}: ${warning}`);
+        },
+        onSnapshot(snapshot) {
+          page = writeLivePage(snapshot, texts);
+        },
+      },
+      { guard, signal },
     );
-    const adapterFile = path.join(config.output, 'adapter.safetensors');
-    writeAdapter(adapterFile, result.adapter, adapterMetadata(config, modelDirectory, result.iterations));
-    return { ...result, adapterFile, log: path.join(config.output, 'log.jsonl') };
+    if (result.stopped !== null) progress.note(`stopped after ${result.iterations}: ${result.stopped}`);
+    const file = (name: string) => path.join(config.output, name);
+    const write = (name: string, adapter: Adapter, iteration: number) => {
+      writeAdapter(file(name), adapter, adapterMetadata(config, modelDirectory, iteration), model);
+      return file(name);
+    };
+    const { best } = result;
+    return {
+      ...result,
+      adapterFile: write('adapter.safetensors', result.adapter, result.iterations),
+      bestFile: best && write('best.safetensors', best.adapter, best.iteration),
+      page,
+      log: file('log.jsonl'),
+    };
   } finally {
+    await prepared.guard?.release();
     await prepared.loss.release();
     await prepared.pipeline.release();
   }
+}
+
+/** Says what the run will cost, before it starts: from shapes, and from the pace of one sampling step. */
+async function tellCost({ pipeline, settings }: PreparedFinetune, progress: Progress): Promise<string> {
+  const cost = iterationCost(pipeline, settings);
+  const done = listCheckpoints(path.join(settings.directory, 'checkpoints')).at(-1) ?? 0;
+  const left = Math.max(0, settings.iterations - done);
+  const seconds = left === 0 ? 0 : cost.units * (await secondsPerUnit(pipeline, settings));
+  const pace =
+    left === 0
+      ? 'nothing left to do'
+      : `about ${formatDuration(seconds)} each in the U-Net, ${formatDuration(seconds * left)} for the ${left} to come`;
+  const text = `${describeCost(cost)}; ${pace}`;
+  progress.note(text);
+  return text;
+}
+
+function describeCost({ images, units, unitsPerImageStep, parameters, peakBytes }: IterationCost): string {
+  return (
+    `an iteration: ${images} images, ${formatNumber(unitsPerImageStep)} U-Net evaluations an image and step, ` +
+    `${formatNumber(units)} in all; ${parameters.toLocaleString('en')} trained numbers; ` +
+    `peak memory about ${(peakBytes / 2 ** 30).toFixed(1)} GiB`
+  );
+}
+
+function describedTargetOf({ target }: FinetuneConfig): string {
+  return typeof target === 'string' ? target : describedAttributes(target as TargetDescription).join(', ');
 }
 
 function progressOf(

@@ -34,7 +34,7 @@ describe('adapter files', () => {
 
   it('refuse an adapter of nothing', () => {
     expect(() => writeAdapter(path.join(folder, 'x.safetensors'), NO_ADAPTER)).toThrow(
-      /0 updates and 0 tokens/,
+      /0 updates, 0 weights and 0 tokens/,
     );
     const lora = { textEncoder: new Map(), unet: new Map(), metadata: {} };
     const softTokens = { count: 1, width: 1, data: new Float32Array(1) };

@@ -1,4 +1,7 @@
-/** Adapters in and out of files that other programs load: low-rank updates, or soft tokens as a textual inversion. */
+/**
+ * Adapters in and out of files that other programs load: low-rank updates, whole weights, or soft tokens as a textual
+ * inversion.
+ */
 
 import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
 import { LORA_PARTS, readLoraAdapter, writeLoraAdapter } from '../weights/lora_file.ts';
@@ -6,22 +9,24 @@ import { writeSafetensors } from '../weights/safetensors_writer.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import type { Adapter, SoftTokens } from './adapter.ts';
 import { adapterLayout } from './adapter.ts';
+import { COMPONENTS, readWeightDifferences, weightDifferences } from './adapter_weights_file.ts';
 import { contextLength } from './graphs.ts';
 import type { TextToImageModel } from './model.ts';
 
 /** The tensor that AUTOMATIC1111, ComfyUI and diffusers read from a textual inversion file. */
 const EMBEDDING = 'emb_params';
 
-const COMPONENTS = Object.freeze({ textEncoder: 'text_encoder', unet: 'unet' });
-
 /**
- * Reads an adapter for a model: a LoRA file of kohya, diffusers or PEFT (a folder), or a textual inversion, whose vectors
- * stand in front of every prompt.
+ * Reads an adapter for a model: a LoRA file of kohya, diffusers or PEFT (a folder), differences of whole weights, or a textual
+ * inversion, whose vectors stand in front of every prompt.
  * @throws Error naming file and tensor when it is damaged or does not fit the model
  */
 export function readAdapter(file: string, model: TextToImageModel): Adapter {
-  const softTokens = file.endsWith('.safetensors') ? readSoftTokens(file, model) : null;
+  const isFile = file.endsWith('.safetensors');
+  const softTokens = isFile ? readSoftTokens(file, model) : null;
   if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
+  const weights = isFile ? readWeightDifferences(file, model.path) : null;
+  if (weights !== null) return Object.freeze({ lora: null, softTokens: null, weights });
   const directory = openDiffusersDirectory(model.path);
   const paths = Object.fromEntries(
     LORA_PARTS.map((part) => [part, modulePaths(directory.openModel(COMPONENTS[part]).weights.names())]),
@@ -50,28 +55,36 @@ function readSoftTokens(file: string, model: TextToImageModel): SoftTokens | nul
 }
 
 /**
- * Writes an adapter as one `.safetensors` file: LoRA in kohya's format, soft tokens as a textual inversion.
+ * Writes an adapter as one `.safetensors` file: LoRA in kohya's format, whole weights as differences to the model's own, soft
+ * tokens as a textual inversion.
  * @param metadata text fields of the file's header
- * @throws Error when the adapter has both, or neither
+ * @param model the model that the adapter belongs to; only whole weights need it
+ * @throws Error when the adapter is of several kinds, or of none, or its model is needed and missing
  */
 export function writeAdapter(
   file: string,
   adapter: Adapter,
   metadata: Readonly<Record<string, string>> = {},
+  model?: Pick<TextToImageModel, 'path'>,
 ): void {
-  const { lora, softTokens } = adapter;
-  if (lora !== null && softTokens === null) {
-    writeLoraAdapter(file, lora, { format: 'kohya', metadata });
-    return;
-  }
-  if (lora !== null || softTokens === null) {
-    const { textEncoder, unet, softTokens: tokens } = adapterLayout(adapter);
+  const { lora, softTokens, weights = null } = adapter;
+  const kinds = [lora, softTokens, weights].filter((kind) => kind !== null);
+  if (kinds.length !== 1) {
+    const { textEncoder, unet, softTokens: tokens, weights: whole } = adapterLayout(adapter);
+    const counts = `${textEncoder.size + unet.size} updates, ${whole.textEncoder.size + whole.unet.size} weights`;
     throw new Error(
-      `${file}: expected low-rank updates or soft tokens, received ${textEncoder.size + unet.size} updates and ${tokens} tokens`,
+      `${file}: expected low-rank updates, whole weights or soft tokens, received ${counts} and ${tokens} tokens`,
     );
   }
-  const { count, width, data } = softTokens;
-  writeSafetensors(file, new Map([[EMBEDDING, { dtype: 'F32' as const, shape: [count, width], data }]]), {
-    ...metadata,
-  });
+  if (lora !== null) {
+    writeLoraAdapter(file, lora, { format: 'kohya', metadata });
+  } else if (weights !== null) {
+    if (model === undefined) throw new Error(`${file}: whole weights need their model to be written`);
+    writeSafetensors(file, weightDifferences(weights, model.path), { ...metadata });
+  } else {
+    const { count, width, data } = softTokens!;
+    writeSafetensors(file, new Map([[EMBEDDING, { dtype: 'F32' as const, shape: [count, width], data }]]), {
+      ...metadata,
+    });
+  }
 }

@@ -4,14 +4,18 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
 import type { ImageLoss, JudgeFolders, LossModels, TargetDistribution } from '../fairness/index.ts';
 import { createImageLoss, loadJudges } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { FinetuneConfig } from './config.ts';
 import { configuredTarget, configuredWeights, finetuneDigest } from './config.ts';
 import { fairnessObjective } from './fairness_objective.ts';
+import type { RunGuard } from './guard.ts';
+import { openGuard } from './guard_models.ts';
 import type { ImageObjective } from './objective.ts';
-import type { FinetuneSettings } from './run.ts';
+import type { FinetuneSettings } from './settings.ts';
+import type { TrainedPart } from './trained_part.ts';
 
 /** A run that is ready to start. */
 export interface PreparedFinetune {
@@ -21,6 +25,8 @@ export interface PreparedFinetune {
   readonly loss: ImageLoss;
   readonly target: TargetDistribution;
   readonly objective: ImageObjective;
+  /** Null where none is configured. */
+  readonly guard: RunGuard | null;
   readonly settings: FinetuneSettings;
 }
 
@@ -45,10 +51,15 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
   const model = openTextToImageModel(modelDirectory);
-  const judges = loadJudges(runtime, modelDirectory, (config.judges ?? {}) as JudgeFolders);
+  const folders = (config.judges ?? {}) as JudgeFolders;
+  const { microBatch } = config;
+  const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
+  const judges = loadJudges(runtime, modelDirectory, folders, batch);
   const target = configuredTarget(config, judges.classifier.attributes);
-  const loss = createImageLoss(runtime, judges, configuredWeights(config));
-  const pipeline = new TextToImagePipeline(runtime, model, resources.batchSizes);
+  const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), ...batch });
+  const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
+  const pipeline = new TextToImagePipeline(runtime, model, sizes);
+  const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
   return {
     model,
     pipeline,
@@ -56,7 +67,30 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     loss,
     target,
     objective: fairnessObjective(loss, target),
+    guard,
     settings: settingsOf(config, model, trainPrompts, validationPrompts),
+  };
+}
+
+/** Batch sizes of the pipeline, none above `microBatch`. */
+function limitedSizes(
+  microBatch: number | undefined,
+  { denoiser = DEFAULT_BATCH_SIZE, decoder = DEFAULT_BATCH_SIZE }: Partial<BatchSizes> = {},
+): Partial<BatchSizes> {
+  if (microBatch === undefined) return {};
+  return { denoiser: Math.min(microBatch, denoiser), decoder: Math.min(microBatch, decoder) };
+}
+
+function trainedPart({ train }: FinetuneConfig): TrainedPart {
+  if (train.part === 'prompt') return { kind: 'prompt', tokens: train.tokens };
+  if (train.part === 'layers') return { kind: 'layers', patterns: train.layers };
+  const { part, rank, alpha, targets, dropout } = train;
+  return {
+    kind: part,
+    rank,
+    ...(alpha === undefined ? {} : { alpha }),
+    ...(targets === undefined ? {} : { targets }),
+    ...(dropout === undefined ? {} : { dropout }),
   };
 }
 
@@ -66,21 +100,14 @@ function settingsOf(
   prompts: readonly string[],
   validationPrompts: readonly string[],
 ): FinetuneSettings {
-  const { train, optimizer, gradient, validation, sampler } = config;
-  const part =
-    train.part === 'prompt'
-      ? ({ kind: 'prompt', tokens: train.tokens } as const)
-      : ({
-          kind: 'text-encoder',
-          rank: train.rank,
-          ...(train.alpha === undefined ? {} : { alpha: train.alpha }),
-        } as const);
+  const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
   return {
-    part,
+    part: trainedPart(config),
     seed: config.seed,
     ...optimizer,
     imagesPerPrompt: config.prompts.imagesPerPrompt,
+    ...(microBatch === undefined ? {} : { microBatch }),
     prompts,
     negativePrompt: config.prompts.negative,
     samplingSteps: sampler.steps,
@@ -95,7 +122,10 @@ function settingsOf(
       prompts: validationPrompts.slice(0, validation.prompts),
       imagesPerPrompt: validation.imagesPerPrompt,
       samplingSteps: validation.steps,
+      best: validation.best,
+      level: validation.level,
     },
+    ...(stop === undefined ? {} : { stop }),
     checkpointEvery: config.checkpointEvery,
     directory: config.output,
     digest: finetuneDigest(config),

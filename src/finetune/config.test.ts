@@ -52,7 +52,14 @@ describe('a finetuning configuration', () => {
         clipNorm: 1,
         averageDecay: 0.996,
       },
-      validation: { every: 200, prompts: 4, imagesPerPrompt: 16, steps: 25 },
+      validation: {
+        every: 200,
+        prompts: 4,
+        imagesPerPrompt: 16,
+        steps: 25,
+        best: { metric: 'distance', goal: 'smallest' },
+        level: 0.95,
+      },
       checkpointEvery: 200,
     });
     expect(parse({ train: { part: 'prompt' } }).train).toEqual({ part: 'prompt', tokens: 5 });
@@ -62,7 +69,19 @@ describe('a finetuning configuration', () => {
     ['an unknown field', { iterations: 5 }, /iterations/],
     ['an unknown field of a section', { optimizer: { learning_rate: 1 } }, /optimizer.*learning_rate/],
     ['fields of the other part', { train: { part: 'prompt', rank: 4 } }, /train.*rank/],
-    ['an unknown part', { train: { part: 'unet' } }, /train\.part/],
+    ['an unknown part', { train: { part: 'vae' } }, /train\.part/],
+    ['no dropout of everything', { train: { part: 'unet', dropout: 1 } }, /train\.dropout/],
+    ['layers without names', { train: { part: 'layers' } }, /train\.layers/],
+    [
+      'a stop rule without validations',
+      { stop: { distance: 0.1 }, validation: { every: 0 } },
+      /stop: expected validation\.every above 0/,
+    ],
+    [
+      'a guard with an embedder alone',
+      { guard: { embedder: 'other' } },
+      /guard\.bank: expected embedder and bank together/,
+    ],
     ['too large a seed', { seed: 1024 }, /seed.*1023/],
     ['no guidance below 1', { sampler: { guidanceScale: 0.5 } }, /sampler\.guidanceScale/],
     ['an unknown gradient mode', { gradient: { mode: 'exact' } }, /gradient\.mode.*adjusted.*uncoupled/],
@@ -140,6 +159,9 @@ describe('the digest of a configuration', () => {
     { optimizer: { iterations: 20 } },
     { validation: { every: 5 } },
     { checkpointEvery: 1 },
+    { microBatch: 2 },
+    { stop: { distance: 0.1 } },
+    { guard: { clip: 'other' } },
     { train: { part: 'text-encoder', rank: 50 } },
   ])('stays with %j', (fields) => {
     expect(finetuneDigest(parse(fields))).toBe(digest);
@@ -151,6 +173,8 @@ describe('the digest of a configuration', () => {
     { model: 'models/other' },
     { optimizer: { learningRate: 1e-4 } },
     { train: { part: 'text-encoder', rank: 8 } },
+    { train: { part: 'text-encoder', targets: ['mlp.fc1'] } },
+    { train: { part: 'unet' } },
     { target: { gender: { male: 0.5, female: 0.5 } } },
     { prompts: { imagesPerPrompt: 8 } },
     { sampler: { steps: [19, 24] } },

@@ -19,8 +19,16 @@ const ratios = z.strictObject({
   face: share.default(0.2),
 });
 
-/** Fields of a configuration file; sections follow METHOD. */
-export const finetuneConfigSchema = z.strictObject({
+const loraFields = {
+  rank: z.int().min(1).default(50),
+  alpha: z.number().positive().optional(),
+  /** Patterns of the linear layers that are adapted: `to_k`, `unet.mid_block.*`, `mlp.fc1`; all attention when left out. */
+  targets: z.array(z.string().min(1)).min(1).optional(),
+  /** Share of the updates' input features that each iteration leaves out. */
+  dropout: z.number().min(0).lt(1).optional(),
+};
+
+const fields = z.strictObject({
   /** Model directory; the embedded model when left out. */
   model: z.string().optional(),
   /** Judges in other folders than the model directory's own; null leaves one out. */
@@ -40,10 +48,13 @@ export const finetuneConfigSchema = z.strictObject({
   train: z
     .discriminatedUnion('part', [
       z.strictObject({ part: z.literal('prompt'), tokens: z.int().min(1).max(70).default(5) }),
+      z.strictObject({ part: z.literal('text-encoder'), ...loraFields }),
+      z.strictObject({ part: z.literal('unet'), ...loraFields }),
+      z.strictObject({ part: z.literal('text-encoder+unet'), ...loraFields }),
       z.strictObject({
-        part: z.literal('text-encoder'),
-        rank: z.int().min(1).default(50),
-        alpha: z.number().positive().optional(),
+        part: z.literal('layers'),
+        /** Patterns of whole weights: `unet.*.attn2.to_k.weight`, `text_encoder.*.mlp.*`; `*` stands for anything. */
+        layers: z.array(z.string().min(1)).min(1),
       }),
     ])
     .prefault({ part: 'text-encoder' }),
@@ -60,6 +71,8 @@ export const finetuneConfigSchema = z.strictObject({
       imagesPerPrompt: z.int().min(1).default(24),
     })
     .prefault({}),
+  /** Images in memory at once when drawing, judging and differentiating; all when left out. The gradient is the same. */
+  microBatch: z.int().min(1).optional(),
   sampler: z
     .strictObject({
       /** Fewest and most steps; each iteration draws between them. */
@@ -109,20 +122,56 @@ export const finetuneConfigSchema = z.strictObject({
       prompts: z.int().min(1).default(4),
       imagesPerPrompt: z.int().min(1).default(16),
       steps: z.int().min(1).default(25),
+      /** The validation whose weights are kept in `best.safetensors`; `distance` is the one to the whole target. */
+      best: z
+        .strictObject({
+          metric: z.string().min(1).default('distance'),
+          goal: z.enum(['smallest', 'largest']).default('smallest'),
+        })
+        .prefault({}),
+      /** Confidence level of the intervals. */
+      level: z.number().gt(0).lt(1).default(0.95),
     })
     .prefault({}),
+  /** Ends the run once the interval of the validated distance to the target, less the noise floor, lies within `distance`. */
+  stop: z.strictObject({ distance: share }).optional(),
+  /**
+   * Models that watch over validation without being in the loss, in the model directory or elsewhere: image encoders for the
+   * semantics, a face embedder with its bank for the realism; and how far similarities may fall before a warning.
+   */
+  guard: z
+    .strictObject({
+      clip: z.string().optional(),
+      dino: z.string().optional(),
+      embedder: z.string().optional(),
+      bank: z.string().optional(),
+      semanticsDrop: share.default(0.3),
+      realismDrop: share.default(0.1),
+    })
+    .refine(({ embedder, bank }) => (embedder === undefined) === (bank === undefined), {
+      path: ['bank'],
+      message: 'expected embedder and bank together: a bank holds the embeddings of one embedder',
+    })
+    .optional(),
   checkpointEvery: z.int().min(1).default(200),
 });
+
+/** Fields of a configuration file; sections follow METHOD. */
+export const finetuneConfigSchema = fields.refine(
+  ({ stop, validation }) => stop === undefined || validation.every > 0,
+  { path: ['stop'], message: 'expected validation.every above 0: the stop rule reads validations' },
+);
 
 /** A checked configuration. */
 export type FinetuneConfig = Readonly<z.output<typeof finetuneConfigSchema>>;
 
 /**
- * Digest that ties checkpoints to a configuration; run folder, number of iterations, validation and checkpoint interval are
- * left out, so that a run can be extended.
+ * Digest that ties checkpoints to a configuration; run folder, number of iterations, micro-batches, validation, stop rule,
+ * guard and checkpoint interval are left out, so that a run can be extended.
  */
 export function finetuneDigest(config: FinetuneConfig): string {
-  const { output: _output, validation: _validation, checkpointEvery: _every, optimizer, ...rest } = config;
+  const { output: _output, validation: _validation, checkpointEvery: _every, ...more } = config;
+  const { microBatch: _microBatch, stop: _stop, guard: _guard, optimizer, ...rest } = more;
   const { iterations: _iterations, ...optimization } = optimizer;
   return createHash('sha256')
     .update(JSON.stringify({ ...rest, optimization }))

@@ -103,4 +103,19 @@ describe('the fairness objective', () => {
     const measured = await fairnessObjective(loss, createTarget([GENDER], [0.5, 0.5])).measure(request);
     expect(measured).toEqual({ faces: 0, 'bias gender': Number.NaN, 'distance gender': Number.NaN });
   });
+
+  it('counts the classes of parts together, for the whole target and for each attribute', async () => {
+    const { loss } = lossOf(observed([[0, 0], null, [1, 2]]));
+    const measuring = fairnessObjective(loss, target).measuring!();
+    await measuring.add(request);
+    await measuring.add(request);
+    const { metrics, counts } = measuring.finish();
+    expect(metrics.faces).toBeCloseTo(2 / 3, 12);
+    expect(metrics['bias gender']).toBe(0);
+    expect(counts).toEqual([
+      { name: '', counts: [2, 0, 0, 0, 0, 2], shares: [0.2, 0.1, 0.2, 0.1, 0.1, 0.3] },
+      { name: 'gender', counts: [2, 2], shares: [0.5, 0.5] },
+      { name: 'age', counts: [2, 0, 2], shares: [expect.closeTo(0.3, 12), expect.closeTo(0.2, 12), 0.5] },
+    ]);
+  });
 });

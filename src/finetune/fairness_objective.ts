@@ -1,23 +1,78 @@
 /** The fairness loss as the objective of a finetuning run, and what validation measures of it. */
 
 import { pairwiseBias, totalVariation } from '../fairness/bias.ts';
-import type { ImageLoss, Observation, TargetDistribution } from '../fairness/index.ts';
-import { largestClass, marginalTarget } from '../fairness/index.ts';
-import type { ImageObjective, ObjectiveRequest } from './objective.ts';
+import type {
+  EvaluatedLoss,
+  ImageLoss,
+  Observation,
+  OriginalImages,
+  TargetDistribution,
+} from '../fairness/index.ts';
+import {
+  cellOfClasses,
+  joinObservations,
+  largestClass,
+  marginalTarget,
+  sliceAssignment,
+} from '../fairness/index.ts';
+import type { ClassCounts, ImageObjective, ObjectiveRequest, StagedObjective } from './objective.ts';
 
-/** Share of each class among images with a face, for one attribute; NaN without faces. */
-function frequencies(observation: Observation, attribute: string, classes: number): number[] {
-  const position = observation.attributes.findIndex(({ name }) => name === attribute);
-  const counts = new Array<number>(classes).fill(0);
-  let faces = 0;
-  observation.selections.forEach(({ face }, image) => {
-    if (face === null) return;
-    const found = largestClass(observation.probabilities[position]!, image, classes);
-    if (found === null) return;
-    counts[found]!++;
-    faces++;
+/** Classes of the images with a face, one array of classes an image, in the target's order of attributes. */
+function classesOf(observation: Observation, { attributes }: TargetDistribution): number[][] {
+  const positions = attributes.map(({ name }) =>
+    observation.attributes.findIndex((attribute) => attribute.name === name),
+  );
+  return observation.selections.flatMap(({ face }, image) => {
+    if (face === null) return [];
+    const found = attributes.map(({ classes }, i) =>
+      largestClass(observation.probabilities[positions[i]!]!, image, classes.length),
+    );
+    return found.includes(null) ? [] : [found as number[]];
   });
-  return counts.map((count) => count / faces);
+}
+
+function countClasses(classes: readonly number[], size: number): number[] {
+  const counts = new Array<number>(size).fill(0);
+  for (const found of classes) counts[found]!++;
+  return counts;
+}
+
+/** Counts of the whole target's cells, and of each attribute where it has several. */
+function countsOf(observation: Observation, target: TargetDistribution): ClassCounts[] {
+  const classes = classesOf(observation, target);
+  const cells = classes.map((image) => cellOfClasses(target.attributes, image));
+  const whole = { name: '', counts: countClasses(cells, target.shares.length), shares: [...target.shares] };
+  const single = target.attributes.map(({ name, classes: names }, i) => {
+    const found = classes.map((image) => image[i]!);
+    return {
+      name,
+      counts: countClasses(found, names.length),
+      shares: [...marginalTarget(target, name).shares],
+    };
+  });
+  return [whole, ...single];
+}
+
+/** Share of images with a face, and bias and distance by attribute; NaN without faces. */
+function describe(observation: Observation, target: TargetDistribution): Record<string, number> {
+  const count = observation.selections.length;
+  const faces = observation.selections.filter(({ face }) => face !== null).length / count;
+  const measured: Record<string, number> = { faces };
+  for (const { name, counts, shares } of countsOf(observation, target).slice(1)) {
+    const found = counts.reduce((sum, each) => sum + each, 0);
+    const frequencies = counts.map((each) => each / found);
+    measured[`bias ${name}`] = pairwiseBias(frequencies);
+    measured[`distance ${name}`] = totalVariation(frequencies, shares);
+  }
+  return measured;
+}
+
+function batchOf({ count, height, width }: ObjectiveRequest, data: Float32Array) {
+  return { data, count, height, width };
+}
+
+function partsOf({ parts: { align, face, image } }: Pick<EvaluatedLoss, 'parts'>): Record<string, number> {
+  return { align, face, image };
 }
 
 /**
@@ -27,38 +82,68 @@ function frequencies(observation: Observation, attribute: string, classes: numbe
  * target `bias NAME` (by the loss's own classifier) and `distance NAME` (total variation to the target's marginal).
  */
 export function fairnessObjective(loss: ImageLoss, target: TargetDistribution): ImageObjective {
-  const marginals = target.attributes.map((attribute) => ({
-    attribute,
-    shares: marginalTarget(target, attribute.name).shares,
-  }));
-  const describe = (observation: Observation, count: number): Record<string, number> => {
-    const faces = observation.selections.filter(({ face }) => face !== null).length / count;
-    const measured: Record<string, number> = { faces };
-    for (const { attribute, shares } of marginals) {
-      const found = frequencies(observation, attribute.name, attribute.classes.length);
-      measured[`bias ${attribute.name}`] = pairwiseBias(found);
-      measured[`distance ${attribute.name}`] = totalVariation(found, shares);
-    }
-    return measured;
-  };
-  const batchOf = ({ count, height, width }: ObjectiveRequest, data: Float32Array) => ({
-    data,
-    count,
-    height,
-    width,
-  });
   return {
     async evaluate(request) {
       const images = batchOf(request, request.images);
       const originals = batchOf(request, request.originals);
       const result = await loss.evaluate({ images, originals, target, iteration: request.iteration });
-      const { align, face, image } = result.parts;
-      const metrics = { align, face, image, ...describe(result.observation, request.count) };
+      const metrics = { ...partsOf(result), ...describe(result.observation, target) };
       return { loss: result.total, metrics, gradient: result.gradient };
     },
     async measure(request) {
-      const observation = await loss.observe(batchOf(request, request.images));
-      return describe(observation, request.count);
+      return describe(await loss.observe(batchOf(request, request.images)), target);
+    },
+    measuring() {
+      const seen: Observation[] = [];
+      return {
+        async add(part) {
+          seen.push(await loss.observe(batchOf(part, part.images)));
+        },
+        finish() {
+          const observation = joinObservations(seen);
+          return { metrics: describe(observation, target), counts: countsOf(observation, target) };
+        },
+      };
+    },
+    staged: stagedObjective(loss, target),
+  };
+}
+
+interface SeenPart {
+  readonly request: Omit<ObjectiveRequest, 'images' | 'originals'>;
+  readonly observation: Observation;
+  readonly originals: OriginalImages;
+}
+
+/** Targets and assignment over the whole batch, from what was seen of its parts; losses and gradients part by part. */
+function stagedObjective(loss: ImageLoss, target: TargetDistribution): StagedObjective<SeenPart> {
+  return {
+    async see({ images, originals, ...request }) {
+      const whole = { ...request, images, originals };
+      return {
+        request,
+        observation: await loss.observe(batchOf(whole, images)),
+        originals: await loss.describe(batchOf(whole, originals)),
+      };
+    },
+    decide(parts, iteration) {
+      const observation = joinObservations(parts.map((part) => part.observation));
+      const originals = joinObservations(parts.map((part) => part.originals));
+      const assignment = loss.assign(observation, originals, target, iteration);
+      let start = 0;
+      const losses = parts.map((part) => {
+        const own = sliceAssignment(assignment, start, start + part.request.count);
+        start += part.request.count;
+        return {
+          async differentiate(images: Float32Array) {
+            const { count, height, width } = part.request;
+            const batch = { data: images, count, height, width };
+            const result = await loss.differentiate(batch, part.observation, part.originals, own);
+            return { loss: result.total, metrics: partsOf(result), gradient: result.gradient };
+          },
+        };
+      });
+      return { parts: losses, metrics: describe(observation, target) };
     },
   };
 }

@@ -1,7 +1,12 @@
-/** The log of a run: one JSON object a line, cut back to the checkpoint that a run goes on from. */
+/** The records of a run: one JSON object a line and TensorBoard events, cut back to the checkpoint that a run goes on from. */
 
-import { existsSync, readFileSync } from 'node:fs';
-import { writeTextAtomically } from '../weights/atomic_file.ts';
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { writeFileAtomically, writeFully, writeTextAtomically } from '../weights/atomic_file.ts';
+import { openEventFile } from './event_file.ts';
+import type { SampleGrid } from './sample_grid.ts';
+import { drawSampleGrid } from './sample_grid.ts';
+import type { FinetuneProgress } from './settings.ts';
 
 /**
  * Drops log lines past step `last`, and a line that a crash left half written; without a file nothing happens.
@@ -21,4 +26,67 @@ function stepOf(line: string, field: string): number {
   } catch {
     return Number.POSITIVE_INFINITY;
   }
+}
+
+/** What a run writes about itself while it goes. */
+export interface RunRecords {
+  /**
+   * Records an iteration, and the grid of its validation where there was one.
+   * @returns path of the grid's PNG, null without one
+   */
+  record(progress: FinetuneProgress, grid: SampleGrid | null): Promise<string | null>;
+}
+
+/**
+ * Opens `log.jsonl`, `tensorboard/` and `samples/` of a run folder, without what lies past iteration `last`.
+ */
+export function openRunRecords(directory: string, last: number): RunRecords {
+  mkdirSync(path.join(directory, 'samples'), { recursive: true });
+  const log = path.join(directory, 'log.jsonl');
+  truncateLog(log, 'iteration', last);
+  const events = openEventFile(path.join(directory, 'tensorboard'), last);
+  return {
+    async record(progress, grid) {
+      appendFileSync(log, `${JSON.stringify(logLine(progress))}\n`);
+      const image = grid === null ? null : await drawSampleGrid(grid);
+      events.append({
+        wallTime: Date.now() / 1000,
+        step: progress.iteration,
+        scalars: scalarsOf(progress),
+        ...(image === null ? {} : { images: { 'validation/samples': image } }),
+      });
+      if (image === null) return null;
+      const name = `${String(progress.iteration).padStart(8, '0')}.png`;
+      const file = path.join(directory, 'samples', name);
+      writeFileAtomically(file, (descriptor) => writeFully(descriptor, image.png));
+      return file;
+    },
+  };
+}
+
+function scalarsOf({ loss, metrics, gradientNorm, skipped, seconds, validation }: FinetuneProgress) {
+  const under = (group: string, values: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [`${group}/${name}`, value]));
+  return {
+    ...under('train', { loss, ...metrics, 'gradient norm': gradientNorm, skipped, seconds }),
+    ...under('validation', validation ?? {}),
+  };
+}
+
+function logLine(progress: FinetuneProgress): Record<string, unknown> {
+  const short = (value: number) => Number(value.toPrecision(6));
+  const rounded = (values: Readonly<Record<string, number>>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, short(value)]));
+  const { iteration, prompt, loss, metrics, gradientNorm, skipped, seconds, validation, warnings } = progress;
+  return {
+    iteration,
+    prompt,
+    loss: short(loss),
+    metrics: rounded(metrics),
+    gradientNorm: short(gradientNorm),
+    skipped,
+    seconds: Number(seconds.toFixed(2)),
+    ...(validation === null ? {} : { validation: rounded(validation) }),
+    ...(warnings.length === 0 ? {} : { warnings }),
+  };
 }

@@ -106,6 +106,11 @@ export type LoraFormat = 'kohya' | 'diffusers' | 'diffusers-old' | 'peft';
 const KOHYA_PREFIX: Readonly<Record<LoraPart, string>> = { textEncoder: 'lora_te_', unet: 'lora_unet_' };
 const DIFFUSERS_PREFIX: Readonly<Record<LoraPart, string>> = { textEncoder: 'text_encoder.', unet: 'unet.' };
 
+/** What kohya's keys of a module begin with, without the dot before the tensor's own name. */
+export function kohyaStem(part: LoraPart, module: string): string {
+  return KOHYA_PREFIX[part] + flattenModulePath(module);
+}
+
 /** Prefix that diffusers gives to the keys and the metadata of a part. */
 export function diffusersPrefix(part: LoraPart): string {
   return DIFFUSERS_PREFIX[part];
@@ -125,7 +130,7 @@ function oldDiffusersKey(part: LoraPart, module: string, role: 'down' | 'up'): s
  */
 export function formatLoraKey(format: LoraFormat, part: LoraPart, module: string, role: LoraRole): string {
   if (format === 'kohya') {
-    const stem = KOHYA_PREFIX[part] + flattenModulePath(module);
+    const stem = kohyaStem(part, module);
     return role === 'alpha' ? `${stem}.alpha` : `${stem}.lora_${role}.weight`;
   }
   if (role === 'alpha') throw new Error(`the format ${format} has no tensor for alpha`);

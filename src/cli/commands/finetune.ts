@@ -25,12 +25,17 @@ The configuration is YAML or JSON. The shortest one:
   output: runs/gender
 
 --print-config shows every other field with its default. In the output folder: config.yaml as it was used, log.jsonl,
-checkpoints/ and, at the end, adapter.safetensors, which "evenhand generate --adapter", ComfyUI, AUTOMATIC1111 and
-diffusers load. A stopped run goes on when the same command is given again.
+index.html (curves and samples while it goes), tensorboard/, samples/, checkpoints/ and, at the end, adapter.safetensors
+and best.safetensors (the best validation), which "evenhand generate --adapter", ComfyUI, AUTOMATIC1111 and diffusers
+load. A stopped run goes on when the same command is given again.
+
+train.part is prompt, text-encoder, unet, text-encoder+unet or layers (whole weights, named by patterns).
 
 Examples:
   evenhand finetune gender.yaml
   evenhand finetune gender.yaml --set optimizer.iterations=200 --set train.part=prompt --output runs/short
+  evenhand finetune gender.yaml --set train.part=unet --set train.rank=16 --set microBatch=4
+  evenhand finetune gender.yaml --set stop.distance=0.05
   evenhand finetune gender.yaml --print-config`;
 
 /** Makes the command. */
@@ -62,14 +67,24 @@ async function runCommand(file: string, options: FinetuneOptions, io: Io): Promi
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   const started = performance.now();
   try {
-    const { iterations, adapterFile } = await cancellable(
+    const { iterations, adapterFile, bestFile, page, stopped } = await cancellable(
       (signal) => withRuntime(options, progress, (runtime) => runFinetune(runtime, config, progress, signal)),
       progress.note,
     );
     const seconds = (performance.now() - started) / 1000;
     progress.note(`${iterations} iterations in ${formatDuration(seconds)}; adapter: ${adapterFile}`);
+    if (bestFile !== null) progress.note(`best validation: ${bestFile}`);
+    progress.note(`curves and samples: ${page}`);
     progress.note(`measure it: evenhand evaluate --set adapter=${adapterFile}`);
-    progress.result({ command: 'finetune', iterations, seconds, adapter: adapterFile });
+    progress.result({
+      command: 'finetune',
+      iterations,
+      seconds,
+      adapter: adapterFile,
+      best: bestFile,
+      page,
+      stopped,
+    });
   } finally {
     progress.finish();
   }

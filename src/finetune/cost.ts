@@ -1,0 +1,160 @@
+/** What a run will cost, told before it starts: U-Net evaluations, images, memory, and the pace of a short trial. */
+
+import type { AdapterLayout } from '../diffusion/adapter.ts';
+import { adapterLayout, changesPart, NO_ADAPTER, NO_ADAPTER_LAYOUT } from '../diffusion/adapter.ts';
+import { guidedDenoiser, imageDecoder, promptContext } from '../diffusion/graphs.ts';
+import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { createPlan } from '../diffusion/schedulers/create_plan.ts';
+import { BYTES_PER_ELEMENT, elementCount } from '../graph/index.ts';
+import type { Value } from '../graph/value.ts';
+import { leafOf, topologicalOrder } from '../graph/value.ts';
+import { drawLatents } from './drawing.ts';
+import type { Outputs } from './product_graphs.ts';
+import { contextProduct, decoderProduct, denoiserProduct } from './product_graphs.ts';
+import type { FinetuneSettings } from './settings.ts';
+import { initialAdapter, trainedTensors } from './trained_part.ts';
+
+/** Cost of an iteration. One unit is one U-Net evaluation of one image. */
+export interface IterationCost {
+  readonly images: number;
+  /** Mean number of sampling steps. */
+  readonly steps: number;
+  /** Units an image: sampling with and without the adapter, and the gradient. */
+  readonly sampling: number;
+  readonly gradient: number;
+  /** Units of all images. */
+  readonly units: number;
+  /** Units an image and sampling step. */
+  readonly unitsPerImageStep: number;
+  /** Trained numbers. */
+  readonly parameters: number;
+  /** Estimated peak memory in bytes: weights and activations of the graphs, trained state, images. */
+  readonly peakBytes: number;
+}
+
+/** A differentiated evaluation in units: once forward, twice as much backward. */
+const DIFFERENTIATED = 3;
+/** Copies of the trained tensors: parameters, gradient, two moments, moving average. */
+const STATE_COPIES = 5;
+
+/** Estimates the cost of an iteration from the settings and the shapes of the graphs; nothing is compiled or run. */
+export function iterationCost(pipeline: TextToImagePipeline, settings: FinetuneSettings): IterationCost {
+  const { imagesPerPrompt: images, samplingSteps, guidanceScale, gradient } = settings;
+  const steps = (samplingSteps[0] + samplingSteps[1]) / 2;
+  const { scheduler } = pipeline.model;
+  const evaluations = createPlan({ scheduler, steps: Math.round(steps) }).steps.length;
+  const branches = guidanceScale === 1 ? 1 : 2;
+  const sampling = 2 * branches * evaluations;
+  const differentiated = Math.min(gradient.timesteps ?? evaluations, evaluations);
+  const backward = DIFFERENTIATED * (gradient.branches === 'both' ? branches : 1) * differentiated;
+  const adapter = initialAdapter(pipeline.model, settings.part, settings.seed);
+  const parameters = [...trainedTensors(adapter).values()].reduce((sum, { length }) => sum + length, 0);
+  const graphs = runGraphs(pipeline, settings, adapterLayout(adapter));
+  const compiled = graphs.reduce((sum, graph) => sum + weightBytes(graph) + peakActivations(graph), 0);
+  return {
+    images,
+    steps,
+    sampling,
+    gradient: backward,
+    units: images * (sampling + backward),
+    unitsPerImageStep: (sampling + backward) / steps,
+    parameters,
+    peakBytes: compiled + STATE_COPIES * 4 * parameters + imageBytes(pipeline, settings, evaluations),
+  };
+}
+
+/** The graphs that an iteration runs; each keeps its own memory between runs. */
+function runGraphs(
+  { model, batchSizes }: TextToImagePipeline,
+  settings: FinetuneSettings,
+  layout: AdapterLayout,
+): Outputs[] {
+  const side = model.defaultSide / model.downscale;
+  const size = { height: side, width: side };
+  const guided = settings.guidanceScale !== 1;
+  const { mode, branches } = settings.gradient;
+  const denoiser = (each: AdapterLayout): Outputs => ({
+    output: guidedDenoiser(model, batchSizes.denoiser, size, each, guided).value,
+  });
+  const adapted = changesPart(layout, 'unet');
+  const trainsText = changesPart(layout, 'textEncoder');
+  return [
+    { context: promptContext(model, batchSizes.prompts, layout).value },
+    ...(trainsText ? [contextProduct(model, batchSizes.prompts, layout)] : []),
+    denoiser(NO_ADAPTER_LAYOUT),
+    ...(adapted ? [denoiser(layout)] : []),
+    denoiserProduct(model, {
+      batchSize: batchSizes.denoiser,
+      size,
+      layout,
+      guidanceScale: settings.guidanceScale,
+      branches,
+      conditions: trainsText,
+      latents: mode === 'unadjusted',
+    }),
+    { images: imageDecoder(model, batchSizes.decoder, size).images },
+    decoderProduct(model, batchSizes.decoder, size),
+  ];
+}
+
+/** Bytes of the images, originals and gradient that are held at once, and of the latents of every step. */
+function imageBytes(
+  { model }: TextToImagePipeline,
+  { imagesPerPrompt, microBatch = imagesPerPrompt }: FinetuneSettings,
+  evaluations: number,
+): number {
+  const side = model.defaultSide / model.downscale;
+  const latents = model.unet.config.in_channels * side * side;
+  const pixels = 3 * model.defaultSide ** 2;
+  return 4 * (3 * Math.min(microBatch, imagesPerPrompt) * pixels + imagesPerPrompt * latents * evaluations);
+}
+
+/** Bytes of the weights that a graph reads. */
+export function weightBytes(outputs: Outputs): number {
+  let bytes = 0;
+  for (const node of topologicalOrder(Object.values(outputs))) {
+    const leaf = leafOf(node.outputs[0]!);
+    if (leaf?.kind === 'weight') bytes += leaf.region.length;
+  }
+  return bytes;
+}
+
+/** Largest number of bytes that intermediate values take at once when nodes run in order and values are freed after use. */
+export function peakActivations(outputs: Outputs): number {
+  const order = topologicalOrder(Object.values(outputs));
+  const last = new Map<Value, number>();
+  order.forEach((node, position) => {
+    for (const value of node.inputs) if (value !== null) last.set(value, position);
+  });
+  for (const value of Object.values(outputs)) last.set(value, order.length);
+  const sizeOf = (value: Value) =>
+    leafOf(value) === null ? elementCount(value.shape) * BYTES_PER_ELEMENT[value.dtype] : 0;
+  let live = 0;
+  let peak = 0;
+  order.forEach((node, position) => {
+    for (const value of node.outputs) if (last.has(value)) live += sizeOf(value);
+    peak = Math.max(peak, live);
+    for (const value of new Set(node.inputs)) {
+      if (value !== null && last.get(value) === position) live -= sizeOf(value);
+    }
+  });
+  return peak;
+}
+
+/**
+ * Seconds of one unit, from a trial: one sampling step of a full batch, the second of two, for the first one compiles.
+ */
+export async function secondsPerUnit(
+  pipeline: TextToImagePipeline,
+  settings: FinetuneSettings,
+): Promise<number> {
+  const { guidanceScale, negativePrompt, prompts } = settings;
+  const seeds = Array.from({ length: pipeline.batchSizes.denoiser }, (_, i) => i);
+  const request = { prompt: prompts[0]!, negativePrompt, guidanceScale, seeds, adapter: NO_ADAPTER };
+  const steps = 1;
+  await drawLatents(pipeline, { ...request, steps });
+  const started = performance.now();
+  await drawLatents(pipeline, { ...request, steps });
+  const units = seeds.length * (guidanceScale === 1 ? 1 : 2);
+  return (performance.now() - started) / 1000 / units;
+}

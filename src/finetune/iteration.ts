@@ -1,0 +1,153 @@
+/** One iteration up to its gradient: draw, judge, differentiate; at once, or in micro-batches that add up to the same. */
+
+import type { Adapter } from '../diffusion/adapter.ts';
+import { NO_ADAPTER } from '../diffusion/adapter.ts';
+import { createGenerator } from '../diffusion/noise.ts';
+import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import type { DirectFinetuning } from './direct_finetuning.ts';
+import type { DrawnLatents, DrawRequest } from './drawing.ts';
+import { chunk, drawImages, drawLatents } from './drawing.ts';
+import { GradientSum } from './gradient_sum.ts';
+import { dropFeatures } from './lora_dropout.ts';
+import type { ImageObjective, ObjectiveRequest } from './objective.ts';
+import type { FinetuneSettings } from './settings.ts';
+
+/** What iterations work with. */
+export interface IterationContext {
+  readonly pipeline: TextToImagePipeline;
+  readonly objective: ImageObjective;
+  readonly differentiate: DirectFinetuning;
+  readonly settings: FinetuneSettings;
+}
+
+/** What an iteration finds. */
+export interface IterationResult {
+  readonly prompt: string;
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** By graph input name, of the trained tensors. */
+  readonly gradients: ReadonlyMap<string, Float32Array>;
+}
+
+/** Seeds of a run's images stay below 2^53 and apart from small seeds that people choose. */
+const TRAINING_SEEDS = 2 ** 40;
+
+/** `count` seeds of a run from number `first` on, above `base`. */
+export function seedsFrom(base: number, run: number, first: number, count: number): number[] {
+  return Array.from({ length: count }, (_, i) => base + (run % 1024) * 2 ** 30 + first + i);
+}
+
+/**
+ * The gradient of iteration `iteration` (from 0) at `adapter`. Prompt, number of steps, noise, dropout and subset of timesteps
+ * follow from the seed and the iteration's number alone.
+ */
+export async function computeIteration(
+  context: IterationContext,
+  iteration: number,
+  adapter: Adapter,
+  signal?: AbortSignal,
+): Promise<IterationResult> {
+  const { pipeline, differentiate, settings } = context;
+  const { seed, imagesPerPrompt, prompts, negativePrompt, gradient } = settings;
+  const random = createGenerator({ seed, index: iteration, stream: 'finetune iteration' });
+  const prompt = prompts[random.integer(prompts.length)]!;
+  const [fewest, most] = settings.samplingSteps;
+  const draw = { seed, iteration };
+  const rate = 'dropout' in settings.part ? (settings.part.dropout ?? 0) : 0;
+  const dropped = dropFeatures(adapter, rate, draw);
+  const request: DrawRequest = {
+    prompt,
+    negativePrompt,
+    guidanceScale: settings.guidanceScale,
+    seeds: seedsFrom(TRAINING_SEEDS, seed, iteration * imagesPerPrompt, imagesPerPrompt),
+    steps: fewest + random.integer(most - fewest + 1),
+    adapter: dropped.adapter,
+    keepTrajectory: true,
+    signal,
+  };
+  const sum = new GradientSum(pipeline, differentiate, {
+    prompt,
+    negativePrompt,
+    adapter: dropped.adapter,
+    gradient,
+    draw,
+    signal,
+  });
+  const { microBatch = imagesPerPrompt } = settings;
+  const judged =
+    microBatch < imagesPerPrompt
+      ? await inParts(context, iteration, request, microBatch, sum)
+      : await atOnce(context, iteration, request, sum);
+  const gradients = await sum.finish();
+  dropped.restore(gradients);
+  return { prompt, ...judged, gradients };
+}
+
+type Judged = Pick<IterationResult, 'loss' | 'metrics'>;
+
+/** Images of a request and of the frozen model from the same noise, as an objective takes them. */
+async function judgeable(
+  { pipeline }: IterationContext,
+  iteration: number,
+  request: DrawRequest,
+): Promise<{ readonly drawn: DrawnLatents; readonly images: ObjectiveRequest }> {
+  const drawn = await drawLatents(pipeline, request);
+  const images = await pipeline.decode(drawn.latents, drawn.size);
+  const originals = await drawImages(pipeline, { ...request, adapter: NO_ADAPTER, keepTrajectory: false });
+  const { downscale } = pipeline.model;
+  const [height, width] = [drawn.size.height * downscale, drawn.size.width * downscale];
+  const { prompt, seeds } = request;
+  return { drawn, images: { images, originals, count: seeds.length, height, width, prompt, iteration } };
+}
+
+async function atOnce(
+  context: IterationContext,
+  iteration: number,
+  request: DrawRequest,
+  sum: GradientSum,
+): Promise<Judged> {
+  const { drawn, images } = await judgeable(context, iteration, request);
+  const { loss, metrics, gradient } = await context.objective.evaluate(images);
+  await sum.add(drawn, gradient);
+  return { loss, metrics };
+}
+
+/**
+ * The same in micro-batches. Between the passes only latents and what the objective has seen are kept: images are decoded
+ * again for the second.
+ */
+async function inParts(
+  context: IterationContext,
+  iteration: number,
+  request: DrawRequest,
+  microBatch: number,
+  sum: GradientSum,
+): Promise<Judged> {
+  const { pipeline, objective } = context;
+  const { staged } = objective;
+  if (staged === undefined) {
+    throw new Error(
+      `microBatch: expected at least ${request.seeds.length}, for this objective sees only whole batches, received ${microBatch}`,
+    );
+  }
+  const kept: { readonly drawn: DrawnLatents; readonly seen: unknown }[] = [];
+  for (const seeds of chunk(request.seeds, microBatch)) {
+    const { drawn, images } = await judgeable(context, iteration, { ...request, seeds });
+    kept.push({ drawn, seen: await staged.see(images) });
+  }
+  const decided = staged.decide(
+    kept.map(({ seen }) => seen),
+    iteration,
+  );
+  let loss = 0;
+  const metrics: Record<string, number> = {};
+  for (const [i, { drawn }] of kept.entries()) {
+    request.signal?.throwIfAborted();
+    const images = await pipeline.decode(drawn.latents, drawn.size);
+    const result = await decided.parts[i]!.differentiate(images);
+    await sum.add(drawn, result.gradient);
+    loss += result.loss;
+    for (const [name, value] of Object.entries(result.metrics)) metrics[name] = (metrics[name] ?? 0) + value;
+  }
+  return { loss, metrics: { ...metrics, ...decided.metrics } };
+}

@@ -1,0 +1,150 @@
+/** The state of a run: trained tensors, optimizer, moving average and counters, in memory and in checkpoints. */
+
+import path from 'node:path';
+import type { Adapter } from '../diffusion/adapter.ts';
+import type { TextToImageModel } from '../diffusion/model.ts';
+import type { Checkpoint, StoredTensor } from './checkpoint.ts';
+import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { ExponentialMovingAverage } from './moving_average.ts';
+import { AdamW } from './optimizer.ts';
+import type { FinetuneSettings } from './settings.ts';
+import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
+
+/** Everything that an iteration changes. */
+export class RunState {
+  readonly #settings: FinetuneSettings;
+  readonly #initial: Adapter;
+  readonly #tensors: Map<string, Float32Array>;
+  readonly #optimizer: AdamW;
+  readonly #average: ExponentialMovingAverage;
+  #iteration = 0;
+  #skipped = 0;
+  #stopped: string | null = null;
+
+  /** The state before the first iteration; {@link restore} takes up a checkpoint. */
+  constructor(model: TextToImageModel, settings: FinetuneSettings) {
+    this.#settings = settings;
+    this.#initial = initialAdapter(model, settings.part, settings.seed);
+    this.#tensors = trainedTensors(this.#initial);
+    const { betas, weightDecay, averageDecay } = settings;
+    this.#optimizer = new AdamW(this.#tensors, { betas, epsilon: 1e-8, weightDecay });
+    this.#average = new ExponentialMovingAverage(this.#tensors, { decay: averageDecay });
+  }
+
+  /** Number of finished iterations. */
+  get iteration(): number {
+    return this.#iteration;
+  }
+
+  /** Iterations that were left out because a gradient was not finite. */
+  get skipped(): number {
+    return this.#skipped;
+  }
+
+  /** Why the run is over before its last iteration; null while it isn't. */
+  get stopped(): string | null {
+    return this.#stopped;
+  }
+
+  /** The adapter as the optimizer left it. */
+  adapter(): Adapter {
+    return withTensors(this.#initial, this.#tensors);
+  }
+
+  /** The moving average of the adapter. */
+  averagedAdapter(): Adapter {
+    return withTensors(this.#initial, this.#average.values);
+  }
+
+  /** The adapter with other values of the trained tensors. */
+  adapterOf(tensors: ReadonlyMap<string, Float32Array>): Adapter {
+    return withTensors(this.#initial, tensors);
+  }
+
+  /** The moving average by name (not copied). */
+  get average(): ReadonlyMap<string, Float32Array> {
+    return this.#average.values;
+  }
+
+  /** Finishes an iteration with its gradient; returns the gradient's norm. */
+  update(gradients: ReadonlyMap<string, Float32Array>): number {
+    const { learningRate, clipNorm } = this.#settings;
+    const report = this.#optimizer.step(gradients, { learningRate, clipNorm });
+    if (report.skipped) this.#skipped++;
+    else this.#average.update();
+    this.#iteration++;
+    return report.gradientNorm;
+  }
+
+  /** Ends the run here. */
+  stop(reason: string): void {
+    this.#stopped = reason;
+  }
+
+  /** Writes a checkpoint. */
+  save(): void {
+    const tensors = new Map<string, StoredTensor>();
+    const add = (group: string, values: ReadonlyMap<string, Float32Array>) => {
+      for (const [name, data] of values) tensors.set(`${group}/${name}`, { shape: [data.length], data });
+    };
+    const { firstMoment, secondMoment } = this.#optimizer.state();
+    add('parameters', this.#tensors);
+    add('average', this.#average.values);
+    add('firstMoment', firstMoment);
+    add('secondMoment', secondMoment);
+    saveCheckpoint(this.#folder, {
+      step: this.#iteration,
+      tensors,
+      metadata: {
+        digest: this.#settings.digest,
+        optimizerSteps: String(this.#optimizer.steps),
+        averageUpdates: String(this.#average.updates),
+        skipped: String(this.#skipped),
+        ...(this.#stopped === null ? {} : { stopped: this.#stopped, stopRule: stopRuleOf(this.#settings) }),
+      },
+    });
+  }
+
+  /**
+   * Takes up the newest whole checkpoint, if there is one. A run that its stop rule ended stays ended under the same rule.
+   * @throws Error when the checkpoint belongs to another configuration
+   */
+  restore(): void {
+    const { directory, digest } = this.#settings;
+    const checkpoint = loadLatestCheckpoint(this.#folder, (message) => process.emitWarning(message));
+    if (checkpoint === null) return;
+    const { metadata } = checkpoint;
+    if (metadata.digest !== digest) {
+      throw new Error(
+        `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
+          'choose another output folder or remove this one',
+      );
+    }
+    for (const [name, data] of tensorsOf(checkpoint, 'parameters')) this.#tensors.get(name)!.set(data);
+    this.#average.restore(tensorsOf(checkpoint, 'average'), Number(metadata.averageUpdates));
+    this.#optimizer.restore(Number(metadata.optimizerSteps), {
+      firstMoment: tensorsOf(checkpoint, 'firstMoment'),
+      secondMoment: tensorsOf(checkpoint, 'secondMoment'),
+    });
+    this.#skipped = Number(metadata.skipped);
+    this.#iteration = checkpoint.step;
+    this.#stopped = metadata.stopRule === stopRuleOf(this.#settings) ? (metadata.stopped ?? null) : null;
+  }
+
+  get #folder(): string {
+    return path.join(this.#settings.directory, 'checkpoints');
+  }
+}
+
+function stopRuleOf({ stop, validation }: FinetuneSettings): string {
+  return JSON.stringify([stop ?? null, validation]);
+}
+
+/** Tensors of a checkpoint's group by name. */
+export function tensorsOf({ tensors }: Checkpoint, group: string): Map<string, Float32Array> {
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(`${group}/`))
+      .map(([name, { data }]) => [name.slice(group.length + 1), data]),
+  );
+}

@@ -1,0 +1,84 @@
+/** How far counted classes are from a target: the mean distance over prompts, its interval, and what pure chance gives. */
+
+import type { Generator } from '../diffusion/noise.ts';
+import { totalVariation } from '../fairness/bias.ts';
+
+/** Mean over prompts of the total variation distance to the target's shares. */
+export interface TargetDistance {
+  readonly estimate: number;
+  /** Ends of the interval. */
+  readonly low: number;
+  readonly high: number;
+  /** The estimate to expect of a model that follows the target exactly, for so many prompts and images. */
+  readonly floor: number;
+}
+
+/** How the interval is taken. */
+export interface DistanceOptions {
+  readonly random: Pick<Generator, 'uniform'>;
+  /** Confidence level in 0..1; .95 when left out. */
+  readonly level?: number;
+  /** Bootstrap samples, and samples for the floor; 1000 when left out. */
+  readonly resamples?: number;
+}
+
+/**
+ * Distance of class counts, prompt by prompt, to the target. The interval is that of the bootstrap over images within prompts,
+ * moved so that its centre is the estimate, for the resampled distance is larger on average (Davison and Hinkley 1997, 2.2).
+ * @param prompts counts of each class; prompts without any image that counts are left out
+ * @returns NaN everywhere when no prompt counts
+ */
+export function targetDistance(
+  prompts: readonly (readonly number[])[],
+  shares: readonly number[],
+  { random, level = 0.95, resamples = 1000 }: DistanceOptions,
+): TargetDistance {
+  const counted = prompts
+    .map((counts) => ({ counts, images: counts.reduce((sum, count) => sum + count, 0) }))
+    .filter(({ images }) => images > 0);
+  if (counted.length === 0) return { estimate: NaN, low: NaN, high: NaN, floor: NaN };
+  const distance = (counts: readonly number[], images: number) =>
+    totalVariation(
+      counts.map((count) => count / images),
+      shares,
+    );
+  const meanOf = (value: (prompt: (typeof counted)[number]) => number) =>
+    counted.reduce((sum, prompt) => sum + value(prompt), 0) / counted.length;
+  const estimate = meanOf(({ counts, images }) => distance(counts, images));
+  const resampled = Float64Array.from({ length: resamples }, () =>
+    meanOf(({ counts, images }) =>
+      distance(
+        drawCounts(
+          counts.map((count) => count / images),
+          images,
+          random,
+        ),
+        images,
+      ),
+    ),
+  ).sort();
+  const chance = Float64Array.from({ length: resamples }, () =>
+    meanOf(({ images }) => distance(drawCounts(shares, images, random), images)),
+  );
+  const average = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const shift = estimate - average(resampled);
+  const at = (probability: number) => resampled[Math.round(probability * (resamples - 1))]! + shift;
+  return {
+    estimate,
+    low: Math.max(0, at((1 - level) / 2)),
+    high: Math.min(1, at((1 + level) / 2)),
+    floor: average(chance),
+  };
+}
+
+/** Counts of `images` draws from `shares`. */
+function drawCounts(shares: readonly number[], images: number, random: Pick<Generator, 'uniform'>): number[] {
+  const counts = new Array<number>(shares.length).fill(0);
+  for (let i = 0; i < images; i++) {
+    let rest = random.uniform();
+    let drawn = 0;
+    while (drawn < shares.length - 1 && rest >= shares[drawn]!) rest -= shares[drawn++]!;
+    counts[drawn]!++;
+  }
+  return counts;
+}
