@@ -66,9 +66,14 @@ describe('the whole method on Portraits, in small', () => {
       expect(Object.keys(outcome[label]!)).toEqual(['gender', 'race', 'age']);
       expect(outcome[label]!.gender!.images).toBe(4);
     }
-    expect(readFileSync(at('report', 'prompts.csv'), 'utf8').split('\r\n').length).toBeGreaterThan(
-      2 * (2 + 4 + 2),
-    );
+    const rows = (name: string) =>
+      readFileSync(at('report', name), 'utf8').trimEnd().split('\r\n').length - 1;
+    // A row a class; a row an image and a row a prompt, the 14 prompts that name attributes included.
+    expect(rows('counts.csv')).toBe(2 * (2 + 4 + 2));
+    expect(rows('images.csv')).toBe(2 * 15 * 4);
+    expect(rows('prompts.csv')).toBe(2 * 15);
+    const { similarity } = outcome as unknown as { similarity: Record<string, Record<string, number>> };
+    expect(Object.keys(similarity['fine-tuned']!)).toEqual(['CLIP-T', 'CLIP-I', 'DINO']);
   });
 
   it('aligns one prompt: tokens, shares before and after, and nothing to do where the target is met', async () => {

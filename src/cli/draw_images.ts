@@ -10,10 +10,11 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import type { SchedulerConfig, SchedulerName } from '../diffusion/schedulers/scheduler_config.ts';
+import { sha256OfFile } from '../evaluate/provenance.ts';
 import type { Runtime } from '../graph/index.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { UsageError } from './errors.ts';
-import { hashFile, hashModel } from './models.ts';
+import { hashModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 
@@ -181,7 +182,7 @@ async function describer(request: DrawRequest) {
 
 /** Hash of an adapter's file; `null` for a PEFT folder. */
 async function hashAdapter(file: string): Promise<string | null> {
-  return file.endsWith('.safetensors') ? hashFile(file) : null;
+  return file.endsWith('.safetensors') ? sha256OfFile(file) : null;
 }
 
 /** Writes `NNNNN-SEED.png` with the first number that no file in the folder has; returns its path. */

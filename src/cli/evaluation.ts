@@ -92,6 +92,9 @@ export async function runEvaluation(
       ...(plans.explicit === null ? {} : { 'Seeds of explicit prompts': seedsOf(plans.explicit) }),
     },
   };
+  const encoded = await describeFeatures(bench, plan.prompts);
+  const real =
+    realFiles === null ? null : await encodeReal(bench, config.realImages!, realFiles, progress, signal);
   const draw = async (adapted: boolean, name: string) => {
     const record = openRecord(config.output, bench, plan, setup.files ?? [], adapted);
     const used = adapted ? adapter : null;
@@ -107,8 +110,6 @@ export async function runEvaluation(
   };
   const original = await draw(false, adapter === null ? 'model' : 'original');
   const tuned = adapter === null ? null : await draw(true, 'fine-tuned');
-  const real =
-    realFiles === null ? null : await encodeReal(bench, config.realImages!, realFiles, progress, signal);
   progress.note('comparing');
   const title =
     tuned === null
@@ -127,7 +128,7 @@ export async function runEvaluation(
     targets,
     families: measured.map(({ family }) => family),
     explicitPrompts: explicit,
-    ...(await describeFeatures(bench, plan.prompts)),
+    ...encoded,
     ...(real === null ? {} : { real }),
   });
   const files = writeReport(config.output, data);

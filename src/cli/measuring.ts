@@ -15,14 +15,14 @@ import { loadImageFeatures } from '../evaluate/image_features.ts';
 import type { JudgementRecord } from '../evaluate/judgement_record.ts';
 import { openJudgementRecord, settingsDigest } from '../evaluate/judgement_record.ts';
 import type { ProvenanceFile } from '../evaluate/provenance.ts';
-import { provenanceOf } from '../evaluate/provenance.ts';
+import { provenanceOf, sha256OfFile } from '../evaluate/provenance.ts';
 import type { Artifact, Setup } from '../evaluate/report_data.ts';
 import type { AttributeClassifier, AttributeHead, FaceDetector } from '../faces/index.ts';
 import { loadAttributeClassifier, loadFaceDetector } from '../faces/index.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
 import { marginalTarget, uniformTarget } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
-import { hashFile, hashModel } from './models.ts';
+import { hashModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 
@@ -31,6 +31,9 @@ const JUDGES = Object.freeze({ detector: 'face_detector', classifier: 'classifie
 
 /** Folders of the encoders beside the judges; the loss uses them too. */
 const ENCODERS = Object.freeze({ clip: 'clip', dino: 'dino' });
+
+/** For measurements that take no features. */
+const NO_ENCODERS: EncoderFolders = Object.freeze({ clip: null, dino: null });
 
 /** Folders of a model that decide what it draws. */
 const COMPONENTS = Object.freeze(['unet', 'vae', 'text_encoder', 'tokenizer', 'scheduler']);
@@ -91,14 +94,15 @@ export function resolveEncoders(judges: string, choice: EncoderChoice = {}): Enc
 }
 
 /**
- * Opens a model, and the judges and encoders in its folder or in others.
+ * Opens a model, and the judges in its folder or in another one.
+ * @param choice encoders whose features are measured; none when left out
  * @throws Error naming the folder or file that is missing or wrong
  */
 export function openMeasuringBench(
   runtime: Runtime,
   folder: string,
   judges: string = folder,
-  choice: EncoderChoice = {},
+  choice: EncoderChoice = NO_ENCODERS,
 ): MeasuringBench {
   const encoders = resolveEncoders(judges, choice);
   return Object.freeze({
@@ -126,8 +130,6 @@ export async function measure(
   record?: JudgementRecord,
 ): Promise<Evaluation> {
   const { keep, ...request } = plan;
-  const show = (images: number, all: number) =>
-    progress.update({ task, step: Math.floor(images), steps: all });
   return evaluate({
     ...request,
     pipeline,
@@ -137,8 +139,7 @@ export async function measure(
     adapter: adapter ?? NO_ADAPTER,
     keep: keep.images,
     keepPrompts: keep.prompts,
-    onProgress: show,
-    onStep: show,
+    onStep: (images, all) => progress.update({ task, step: Math.floor(images), steps: all }),
     signal,
     ...(record ? { record } : {}),
   });
@@ -252,12 +253,12 @@ async function describeFiles(
 
 async function describeJudge(folder: string, name: string): Promise<Artifact> {
   const file = path.join(folder, name, 'model.safetensors');
-  return { name, hash: `sha256:${await hashFile(file)}` };
+  return { name, hash: `sha256:${await sha256OfFile(file)}` };
 }
 
 async function describeFile(file: string): Promise<Artifact> {
   const name = path.basename(file);
-  return file.endsWith('.safetensors') ? { name, hash: `sha256:${await hashFile(file)}` } : { name };
+  return file.endsWith('.safetensors') ? { name, hash: `sha256:${await sha256OfFile(file)}` } : { name };
 }
 
 /** A measured attribute in few numbers, as summaries hold it. */

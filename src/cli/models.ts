@@ -1,8 +1,9 @@
 /** Models by the names that users give them: the shipped one, or a folder in diffusers layout. */
 
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { sha256OfFile } from '../evaluate/provenance.ts';
 import { closestName } from '../fairness/closest_name.ts';
 import type { DiffusersDirectory } from '../weights/diffusers_directory.ts';
 import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
@@ -80,22 +81,15 @@ function summarizeComponent(
   };
 }
 
-/** Hexadecimal SHA-256 of a file. */
-export async function hashFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
-
 /** Hexadecimal SHA-256 over the U-Net's weight files: what tells two models of one layout apart. */
 export async function hashModel(folder: string): Promise<string> {
   const unet = path.join(folder, 'unet');
   const files = readdirSync(unet)
     .filter((name) => name.endsWith('.safetensors'))
     .sort();
-  if (files.length === 1) return hashFile(path.join(unet, files[0]!));
+  if (files.length === 1) return sha256OfFile(path.join(unet, files[0]!));
   const hash = createHash('sha256');
-  for (const name of files) hash.update(await hashFile(path.join(unet, name)));
+  for (const name of files) hash.update(await sha256OfFile(path.join(unet, name)));
   return hash.digest('hex');
 }
 

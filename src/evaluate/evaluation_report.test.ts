@@ -6,7 +6,7 @@ import type { EvaluationReportInput } from './evaluation_report.ts';
 import { evaluationReport } from './evaluation_report.ts';
 import { kernelDistance, pairedKernelDistance } from './kernel_distance.ts';
 import { NO_FACE } from './metrics.ts';
-import { imagesCsv, promptsCsv, reportHtml, reportJson } from './report.ts';
+import { imagesCsv, promptsCsv, reportHtml, reportJson, summaryCsv } from './report.ts';
 import { shortSpread } from './report_quality_tables.ts';
 import { cosines } from './similarity.ts';
 
@@ -145,6 +145,16 @@ describe('the report of two models', () => {
       ['gender', 2],
       ['age', 2],
     ]);
+    const summary = summaryCsv(await report)
+      .trimEnd()
+      .split('\r\n');
+    expect(summary.slice(1).map((row) => row.split(',').slice(0, 3).join(' '))).toEqual(
+      ['all', 'work', 'sport'].flatMap((family) =>
+        ['original', 'fine-tuned'].flatMap((label) =>
+          ['gender', 'age'].map((attribute) => `${label} ${family} ${attribute}`),
+        ),
+      ),
+    );
     const single = await evaluationReport({ ...input, families: PROMPTS.map(() => 'one') });
     expect(single.families).toBeUndefined();
   });

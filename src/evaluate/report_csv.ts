@@ -1,6 +1,6 @@
 /** Tables of a report for spreadsheets, as CSV (RFC 4180). */
 
-import type { ImageRow, ReportData } from './report_data.ts';
+import type { Evaluation, ImageRow, ReportData } from './report_data.ts';
 import { EXPLICIT_FAMILY } from './report_data.ts';
 
 type Cell = string | number | null | undefined;
@@ -19,30 +19,36 @@ function csv(rows: readonly (readonly Cell[])[]): string {
   return rows.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
 }
 
-/** CSV of the main table: one row for each evaluation and attribute. */
-export function summaryCsv(data: ReportData): string {
+/** CSV of the main table: one row for each evaluation and attribute, over all prompts and by family where there are several. */
+export function summaryCsv({ evaluations, families = [] }: ReportData): string {
   const measures = ['bias', 'total_variation'].flatMap((name) =>
     ['mean', 'standard_deviation', 'low', 'high', 'floor'].map((part) => `${name}_${part}`),
   );
-  const head = ['evaluation', 'attribute', ...measures, 'no_face_rate', 'images', 'faces', 'prompts'];
-  const rows = data.evaluations.flatMap(({ label, attributes }) =>
-    attributes.map((result): Cell[] => [
-      label,
-      result.attribute,
-      ...[result.bias, result.totalVariation].flatMap((measure) => [
-        measure.mean,
-        measure.standardDeviation,
-        measure.interval?.low,
-        measure.interval?.high,
-        measure.floor,
+  const head = ['evaluation', 'family', 'attribute', ...measures];
+  const rowsOf = (family: string, sets: readonly Evaluation[]) =>
+    sets.flatMap(({ label, attributes }) =>
+      attributes.map((result): Cell[] => [
+        label,
+        family,
+        result.attribute,
+        ...[result.bias, result.totalVariation].flatMap((measure) => [
+          measure.mean,
+          measure.standardDeviation,
+          measure.interval?.low,
+          measure.interval?.high,
+          measure.floor,
+        ]),
+        result.noFaceRate,
+        result.images,
+        result.faces,
+        result.prompts.length,
       ]),
-      result.noFaceRate,
-      result.images,
-      result.faces,
-      result.prompts.length,
-    ]),
-  );
-  return csv([head, ...rows]);
+    );
+  return csv([
+    [...head, 'no_face_rate', 'images', 'faces', 'prompts'],
+    ...rowsOf('all', evaluations),
+    ...families.flatMap(({ family, evaluations: sets }) => rowsOf(family, sets)),
+  ]);
 }
 
 /** CSV of every count: one row for each evaluation, attribute, prompt and class. */

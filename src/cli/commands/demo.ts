@@ -109,7 +109,8 @@ async function run(
     file: packagePath('configs/demo.yaml'),
     overrides: [...(options.set ?? []), `output=${JSON.stringify(at('finetune'))}`],
   });
-  const bench = openMeasuringBench(runtime, resolveModel(config.model));
+  const model = resolveModel(config.model);
+  const bench = openMeasuringBench(runtime, model, model, {});
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const attribute = target.attributes[0]!.name;

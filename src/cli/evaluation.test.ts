@@ -1,0 +1,124 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runCli } from '../../test/run_cli.ts';
+import { writeTinyModel } from '../../test/tiny_model.ts';
+import { writeAdapter } from '../diffusion/adapter_file.ts';
+import { gaussianNoise } from '../diffusion/noise.ts';
+import { writeCompanion } from '../faces/testing/companions.ts';
+
+const folder = mkdtempSync(path.join(tmpdir(), 'evaluation-'));
+const at = (...names: string[]) => path.join(folder, ...names);
+afterAll(() => rmSync(folder, { recursive: true }));
+
+writeTinyModel(at('model'));
+for (const name of ['face_detector', 'clip', 'dino', 'classifier']) writeCompanion(at('model'), name);
+renameSync(at('model', 'classifier'), at('model', 'classifier_evaluation'));
+for (const [name, scale] of [
+  ['a', 1],
+  ['b', 3],
+] as const) {
+  writeAdapter(at(`${name}.safetensors`), {
+    lora: null,
+    softTokens: { count: 1, width: 32, data: gaussianNoise({ seed: 2 }, 32).map((value) => scale * value) },
+  } as Parameters<typeof writeAdapter>[1]);
+}
+mkdirSync(at('real'));
+for (let i = 0; i < 4; i++) {
+  const pixels = Uint8Array.from(gaussianNoise({ seed: i, stream: 'real' }, 192), (v) => 128 + 40 * v);
+  await sharp(pixels, { raw: { width: 8, height: 8, channels: 3 } })
+    .png()
+    .toFile(at('real', `${i}.png`));
+}
+
+const SETTINGS = [
+  ...['evaluate', '--device', 'cpu', '--threads', '1', '--json', '--model', at('model')],
+  ...['-n', '3', '--steps', '2', '--guidance-scale', '2'],
+  ...['--set', 'prompts.test=[a cat, {prompt: a dog, family: dogs}]', '--set', 'explicit.imagesPerPrompt=2'],
+  ...['--set', 'explicit.prompts=[{prompt: a male cat, attributes: {gender: male}}]'],
+];
+
+/** Images that a run drew, by task: the last that it told of, less those before its first. */
+function drawn(events: readonly Readonly<Record<string, unknown>>[]): Record<string, number> {
+  const last: Record<string, number> = {};
+  for (const event of events) {
+    if (event.event === 'progress') last[String(event.task)] = Number(event.step);
+  }
+  return last;
+}
+
+describe('evenhand evaluate', () => {
+  it('compares a model with and without an adapter, and goes on from what it finds in its folder', async () => {
+    const args = (adapter: string) => [
+      ...SETTINGS,
+      ...['--adapter', at(`${adapter}.safetensors`), '--real-images', at('real'), '-o', at('report')],
+    ];
+    const result = await runCli(args('a'));
+    expect(result.stderr).toBe('');
+    expect(result.status).toBe(0);
+    expect(drawn(result.events())).toEqual({
+      'real images': 4,
+      'measure original': 6,
+      'explicit prompts, original': 2,
+      'measure fine-tuned': 6,
+      'explicit prompts, fine-tuned': 2,
+    });
+    const names = [
+      'counts.csv',
+      'images.csv',
+      'judged',
+      'prompts.csv',
+      'report.html',
+      'report.json',
+      'summary.csv',
+    ];
+    expect(readdirSync(at('report')).sort()).toEqual(names);
+    const json = (text: string) =>
+      JSON.parse(text) as { setup: { files: { role: string; sha256: string }[] }; notes: string[] };
+    const report = json(readFileSync(at('report', 'report.json'), 'utf8'));
+    const { files } = report.setup;
+    expect([...new Set(files.map(({ role }) => role))]).toEqual([
+      ...['model', 'adapter', 'detector', 'classifier', 'clip', 'dino'],
+    ]);
+    expect(files.every(({ sha256 }) => /^[0-9a-f]{64}$/.test(sha256))).toBe(true);
+    // CLIP of this model has no text half, and the report says so.
+    expect(JSON.stringify(report.notes)).toMatch(/CLIP-T/);
+    const rows = readFileSync(at('report', 'images.csv'), 'utf8').trimEnd().split('\r\n');
+    expect(rows).toHaveLength(1 + 2 * (6 + 2));
+    expect(rows[0]).toMatch(/,clip_i,dino$/);
+
+    const again = await runCli(args('a'));
+    expect(drawn(again.events())).toEqual({ 'real images': 4 });
+    const without = (text: string) => ({ ...json(text), created: null });
+    expect(without(readFileSync(at('report', 'report.json'), 'utf8'))).toEqual({ ...report, created: null });
+
+    const other = await runCli(args('b'));
+    expect(drawn(other.events())).toEqual({
+      'real images': 4,
+      'measure fine-tuned': 6,
+      'explicit prompts, fine-tuned': 2,
+    });
+    const fresh = await runCli([...SETTINGS, '-o', at('report'), '--fresh']);
+    expect(Object.keys(drawn(fresh.events()))).toEqual(['measure model', 'explicit prompts, model']);
+    expect(readdirSync(at('report', 'judged'))).toHaveLength(1);
+  });
+
+  it.each([
+    [['--real-images', '/nowhere'], /nowhere/],
+    [
+      ['--set', 'explicit.prompts=[{prompt: x, attributes: {gender: robot}}]'],
+      /female or male, received robot/,
+    ],
+    [['--set', 'prompts.test=[{prompt: x, attributes: {gender: male}}]'], /without attributes to measure/],
+    [['--set', 'features.clip=/nowhere'], /features.clip: expected a folder/],
+    [['--adapter', '/nowhere.safetensors'], /nowhere.safetensors/],
+    [['-n', '0'], /Expected an integer/],
+  ])('refuses %j before it draws anything', async (more, message) => {
+    const result = await runCli([...SETTINGS, '-o', at('none'), ...more]);
+    expect(result.stderr).toMatch(message);
+    expect(result.status).not.toBe(0);
+    expect(result.stdout).not.toMatch(/"event":"progress"/);
+  });
+});
