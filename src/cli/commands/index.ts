@@ -9,6 +9,7 @@ import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { modelsCommand } from './models.ts';
 import { trainCommand } from './train.ts';
+import { understandCommand } from './understand.ts';
 
 /** Every command. */
 export const COMMANDS: readonly CommandFactory[] = Object.freeze([
@@ -19,5 +20,6 @@ export const COMMANDS: readonly CommandFactory[] = Object.freeze([
   alignCommand,
   trainCommand,
   modelsCommand,
+  understandCommand,
   doctorCommand,
 ]);
