@@ -8,12 +8,12 @@ import type { CurvePoint } from '../evaluate/comparison_report.ts';
 import type { TargetDescription } from '../fairness/index.ts';
 import { describedAttributes } from '../fairness/index.ts';
 import type { PreparedFinetune } from '../finetune/assemble.ts';
-import { prepareFinetune } from '../finetune/assemble.ts';
+import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
 import { listCheckpoints } from '../finetune/checkpoint.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
 import { finetuneDigest } from '../finetune/config.ts';
 import type { IterationCost } from '../finetune/cost.ts';
-import { iterationCost, secondsPerUnit } from '../finetune/cost.ts';
+import { secondsPerUnit } from '../finetune/cost.ts';
 import { finetune } from '../finetune/run.ts';
 import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -102,8 +102,9 @@ export async function runFinetune(
 }
 
 /** Says what the run will cost, before it starts: from shapes, and from the pace of one sampling step. */
-async function tellCost({ pipeline, settings }: PreparedFinetune, progress: Progress): Promise<string> {
-  const cost = iterationCost(pipeline, settings);
+async function tellCost(prepared: PreparedFinetune, progress: Progress): Promise<string> {
+  const { pipeline, settings } = prepared;
+  const cost = preparedCost(prepared);
   const done = listCheckpoints(path.join(settings.directory, 'checkpoints')).at(-1) ?? 0;
   const left = Math.max(0, settings.iterations - done);
   const seconds = left === 0 ? 0 : cost.units * (await secondsPerUnit(pipeline, settings));

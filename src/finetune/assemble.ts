@@ -7,9 +7,12 @@ import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
 import type { ImageLoss, JudgeFolders, LossModels, TargetDistribution } from '../fairness/index.ts';
 import { createImageLoss, loadJudges } from '../fairness/index.ts';
+import { imageLossGraph } from '../fairness/loss_graph.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { FinetuneConfig } from './config.ts';
 import { configuredTarget, configuredWeights, finetuneDigest } from './config.ts';
+import type { IterationCost } from './cost.ts';
+import { iterationCost } from './cost.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import type { RunGuard } from './guard.ts';
 import { openGuard } from './guard_models.ts';
@@ -70,6 +73,13 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     guard,
     settings: settingsOf(config, model, trainPrompts, validationPrompts),
   };
+}
+
+/** What an iteration of a prepared run costs, its loss included in the memory. */
+export function preparedCost({ model, pipeline, judges, settings }: PreparedFinetune): IterationCost {
+  const side = model.defaultSide;
+  const batch = Math.min(settings.microBatch ?? DEFAULT_BATCH_SIZE, DEFAULT_BATCH_SIZE);
+  return iterationCost(pipeline, settings, [imageLossGraph(judges, batch, { height: side, width: side })]);
 }
 
 /** Batch sizes of the pipeline, none above `microBatch`. */

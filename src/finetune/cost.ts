@@ -34,11 +34,21 @@ export interface IterationCost {
 
 /** A differentiated evaluation in units: once forward, twice as much backward. */
 const DIFFERENTIATED = 3;
+/** Bytes of a process that has opened the runtime, and of each session beside weights and activations (measured). */
+const PROCESS_BYTES = 200 * 2 ** 20;
+const SESSION_BYTES = 20 * 2 ** 20;
 /** Copies of the trained tensors: parameters, gradient, two moments, moving average. */
 const STATE_COPIES = 5;
 
-/** Estimates the cost of an iteration from the settings and the shapes of the graphs; nothing is compiled or run. */
-export function iterationCost(pipeline: TextToImagePipeline, settings: FinetuneSettings): IterationCost {
+/**
+ * Estimates the cost of an iteration from the settings and the shapes of the graphs; nothing is compiled or run.
+ * @param others further graphs that an iteration runs: those of the loss
+ */
+export function iterationCost(
+  pipeline: TextToImagePipeline,
+  settings: FinetuneSettings,
+  others: readonly Outputs[] = [],
+): IterationCost {
   const { imagesPerPrompt: images, samplingSteps, guidanceScale, gradient } = settings;
   const steps = (samplingSteps[0] + samplingSteps[1]) / 2;
   const { scheduler } = pipeline.model;
@@ -49,8 +59,11 @@ export function iterationCost(pipeline: TextToImagePipeline, settings: FinetuneS
   const backward = DIFFERENTIATED * (gradient.branches === 'both' ? branches : 1) * differentiated;
   const adapter = initialAdapter(pipeline.model, settings.part, settings.seed);
   const parameters = [...trainedTensors(adapter).values()].reduce((sum, { length }) => sum + length, 0);
-  const graphs = runGraphs(pipeline, settings, adapterLayout(adapter));
-  const compiled = graphs.reduce((sum, graph) => sum + weightBytes(graph) + peakActivations(graph), 0);
+  const graphs = [...runGraphs(pipeline, settings, adapterLayout(adapter)), ...others];
+  const compiled = graphs.reduce(
+    (sum, graph) => sum + SESSION_BYTES + weightBytes(graph) + peakActivations(graph),
+    PROCESS_BYTES,
+  );
   return {
     images,
     steps,

@@ -4,7 +4,7 @@ import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { createGenerator } from '../diffusion/noise.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import type { DirectFinetuning } from './direct_finetuning.ts';
+import type { DirectFinetuning, TimestepScale } from './direct_finetuning.ts';
 import type { DrawnLatents, DrawRequest } from './drawing.ts';
 import { chunk, drawImages, drawLatents } from './drawing.ts';
 import { GradientSum } from './gradient_sum.ts';
@@ -27,6 +27,8 @@ export interface IterationResult {
   readonly metrics: Readonly<Record<string, number>>;
   /** By graph input name, of the trained tensors. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
+  /** How large the gradient is that arrives at each predicted noise, by image. */
+  readonly scales: readonly TimestepScale[];
 }
 
 /** Seeds of a run's images stay below 2^53 and apart from small seeds that people choose. */
@@ -83,7 +85,7 @@ export async function computeIteration(
   return { prompt, ...judged, gradients };
 }
 
-type Judged = Pick<IterationResult, 'loss' | 'metrics'>;
+type Judged = Omit<IterationResult, 'prompt' | 'gradients'>;
 
 /** Images of a request and of the frozen model from the same noise, as an objective takes them. */
 async function judgeable(
@@ -108,8 +110,8 @@ async function atOnce(
 ): Promise<Judged> {
   const { drawn, images } = await judgeable(context, iteration, request);
   const { loss, metrics, gradient } = await context.objective.evaluate(images);
-  await sum.add(drawn, gradient);
-  return { loss, metrics };
+  const scales = await sum.add(drawn, gradient);
+  return { loss, metrics, scales };
 }
 
 /**
@@ -141,13 +143,23 @@ async function inParts(
   );
   let loss = 0;
   const metrics: Record<string, number> = {};
+  const scales: (readonly TimestepScale[])[] = [];
   for (const [i, { drawn }] of kept.entries()) {
     request.signal?.throwIfAborted();
     const images = await pipeline.decode(drawn.latents, drawn.size);
     const result = await decided.parts[i]!.differentiate(images);
-    await sum.add(drawn, result.gradient);
+    scales.push(await sum.add(drawn, result.gradient));
     loss += result.loss;
     for (const [name, value] of Object.entries(result.metrics)) metrics[name] = (metrics[name] ?? 0) + value;
   }
-  return { loss, metrics: { ...metrics, ...decided.metrics } };
+  return { loss, metrics: { ...metrics, ...decided.metrics }, scales: joinScales(scales) };
+}
+
+/** Scales of the parts' images one after the other; every part takes its gradient from the same timesteps. */
+function joinScales(parts: readonly (readonly TimestepScale[])[]): TimestepScale[] {
+  return parts[0]!.map(({ index, timestep }, i) => ({
+    index,
+    timestep,
+    norms: Float64Array.from(parts.flatMap((part) => [...part[i]!.norms])),
+  }));
 }

@@ -2,6 +2,7 @@
 
 import type { Generator } from '../diffusion/noise.ts';
 import { totalVariation } from '../fairness/bias.ts';
+import { binomialProbabilities } from '../fairness/binomial.ts';
 
 /** Mean over prompts of the total variation distance to the target's shares. */
 export interface TargetDistance {
@@ -18,7 +19,7 @@ export interface DistanceOptions {
   readonly random: Pick<Generator, 'uniform'>;
   /** Confidence level in 0..1; .95 when left out. */
   readonly level?: number;
-  /** Bootstrap samples, and samples for the floor; 1000 when left out. */
+  /** Bootstrap samples; 1000 when left out. */
   readonly resamples?: number;
 }
 
@@ -57,9 +58,6 @@ export function targetDistance(
       ),
     ),
   ).sort();
-  const chance = Float64Array.from({ length: resamples }, () =>
-    meanOf(({ images }) => distance(drawCounts(shares, images, random), images)),
-  );
   const average = (values: Float64Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const shift = estimate - average(resampled);
   const at = (probability: number) => resampled[Math.round(probability * (resamples - 1))]! + shift;
@@ -67,8 +65,17 @@ export function targetDistance(
     estimate,
     low: Math.max(0, at((1 - level) / 2)),
     high: Math.min(1, at((1 + level) / 2)),
-    floor: average(chance),
+    floor: meanOf(({ images }) => expectedDistance(shares, images)),
   };
+}
+
+/** Mean of the distance of `images` draws from the target itself: half the sum over classes of E|X/n - p|, X binomial. */
+function expectedDistance(shares: readonly number[], images: number): number {
+  return shares.reduce((sum, share) => {
+    const probabilities = binomialProbabilities(images, share);
+    const deviation = probabilities.reduce((part, each, k) => part + each * Math.abs(k / images - share), 0);
+    return sum + deviation / 2;
+  }, 0);
 }
 
 /** Counts of `images` draws from `shares`. */

@@ -154,7 +154,7 @@ describe.each(parts)('training the %s', (_, part, tensors) => {
       await drawImages(pipeline, { ...request, adapter: read }),
       await drawImages(pipeline, { ...request, adapter: initialAdapter(model, part, 1) }),
     ];
-    expect(difference(again, written)).toBeLessThan(2e-6);
+    expect(difference(again, written)).toBeLessThan(1e-5);
     if (part.kind !== 'layers') expect(difference(plain, written)).toBeGreaterThan(1e-3);
     const keys = openWeights([file]).names();
     const form =
@@ -179,7 +179,7 @@ describe('whole weights', () => {
     const draw = (adapter: Adapter) => drawImages(pipeline, { ...request, adapter });
     const plain = await draw({ lora: null, softTokens: null });
     // The same numbers, but as inputs: constants go through other kernels.
-    expect(difference(await draw(initial), plain)).toBeLessThan(2e-6);
+    expect(difference(await draw(initial), plain)).toBeLessThan(1e-5);
     const tensors = new Map(
       [...trainedTensors(initial)].map(([name, data]) => [name, data.map((x) => x + 0.1)]),
     );
@@ -193,7 +193,7 @@ describe('whole weights', () => {
     ]);
     const images = await draw(readAdapter(file, model));
     const expected = await draw(changed);
-    expect(difference(images, expected)).toBeLessThan(2e-6);
+    expect(difference(images, expected)).toBeLessThan(1e-5);
     expect(difference(images, plain)).toBeGreaterThan(0.01);
   });
 

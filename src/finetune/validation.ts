@@ -137,7 +137,7 @@ function distances(
   const found: Record<string, number> = {};
   for (const { name, shares } of measurements[0]?.counts ?? []) {
     const counts = measurements.map(({ counts: all }) => countsNamed(all, name));
-    const random = createGenerator({ seed, stream: `validation interval ${name}` });
+    const random = createGenerator({ seed, stream: 'validation interval' });
     const { level = 0.95 } = validation;
     const { estimate, low, high, floor } = targetDistance(counts, shares, { random, level });
     const key = name === '' ? 'distance' : `distance ${name}`;

@@ -132,7 +132,7 @@ async function run(
   progress.note('3/3 measuring the fine-tuned model, from the same noise');
   const after = await measure(bench, plan, tuned.adapter, 'measure fine-tuned', progress, signal);
 
-  writeAdapter(at('adapter.safetensors'), tuned.adapter);
+  writeAdapter(at('adapter.safetensors'), tuned.adapter, {}, bench.pipeline.model);
   const report = await comparisonReport({
     title: `Portraits, fine-tuned for ${attribute}`,
     summary:
