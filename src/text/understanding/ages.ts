@@ -23,13 +23,16 @@ const DECADES = 'twenties thirties forties fifties sixties seventies eighties ni
 
 const WORD = `(?:(?:${TENS.join('|')})(?:[ -](?:${UNITS.join('|')}))?|${[...TEENS, ...UNITS].join('|')})`;
 const YEARS = `(?:\\d{1,3}|${WORD}|(?:a |one )?hundred)`;
-const DECADE = `(?:(?:early|mid|middle|late)[ -])?(?:\\d0['’]?s|${DECADES.join('|')}|teens)`;
+const TEN = `(?:\\d0['’]?s|${DECADES.join('|')}|teens)`;
+const PART = '(?:early|mid|middle|late)[ -]';
+const DECADE = `(?:${PART})?${TEN}`;
 const DASH = '(?: ?[-–] ?| to | and )';
 
 interface Pattern {
   readonly expression: RegExp;
   readonly range: (match: RegExpExecArray) => Range;
-  readonly form: 'before' | 'after' | 'adjacent';
+  /** 'word' for descriptions before a noun that can't stand for a person themselves. */
+  readonly form: 'before' | 'word' | 'after' | 'adjacent';
   readonly rule: string;
 }
 
@@ -66,6 +69,10 @@ const PATTERNS: readonly Pattern[] = [
     'years of age',
   ),
   pattern(`in (?:his|her|their|my) (${DECADE})`, decade, 'after', 'decade of age'),
+  pattern(`in (?:the )?(${PART}${TEN}) of (?:life|age)`, decade, 'after', 'decade of age'),
+  pattern(`in (${PART}${TEN})`, decade, 'after', 'decade of age'),
+  pattern(`(?<!\\bthe )(${PART}${TEN})`, decade, 'word', 'decade of age'),
+  pattern('(?<=, ?)([1-9]\\d)(?= ?(?:,|\\)|$))', exactly, 'after', 'years of age'),
   pattern(`(?:nearly|almost|about|around) (${YEARS}) years of age`, exactly, 'after', 'years of age'),
 ];
 
@@ -137,8 +144,9 @@ function entryOf(
   age: AgeValue,
   rule: string,
 ): AttributeEntry | AgeEntry {
-  if (form === 'before') {
-    return Object.freeze({ kind: 'attribute', age, nominal: true, plural: /olds$/i.test(text), rule });
+  if (form === 'before' || form === 'word') {
+    const nominal = form === 'before';
+    return Object.freeze({ kind: 'attribute', age, nominal, plural: /olds$/i.test(text), rule });
   }
   const pronoun = /\b(his|her)\b/i.exec(text)?.[1]?.toLowerCase();
   const gender = pronoun === undefined ? {} : ({ gender: pronoun === 'his' ? 'male' : 'female' } as const);

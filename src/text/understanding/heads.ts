@@ -27,12 +27,14 @@ function isHeadNoun(terms: readonly Term[], k: number): boolean {
   const { entry } = term;
   if (entry?.kind !== 'person') return false;
   if (entry.ambiguous && !usedAsNoun(terms, k)) return false;
+  if (terms[k]!.key === 'model' && terms[k + 1]?.key === 'of') return false;
   const next = terms[k + 1];
   if (entry.measure && !countsPeople(terms, k)) return false;
   if (next === undefined || isMark(next)) return true;
   if (isPossessive(next)) return entry.role !== 'collective' && showsOwner(terms, k);
   const after = next.entry;
   if (after?.kind === 'person') {
+    if (agreesAsVerb(term, next)) return true;
     if (after.role === 'name' || (after.ambiguous && !isNoun(next))) return true;
     return false;
   }
@@ -56,10 +58,24 @@ function countsPeople(terms: readonly Term[], k: number): boolean {
   return led || terms[k + 1]?.key === 'of' || isMark(before);
 }
 
+/** Nouns for people that are as often verbs, and then differ from their subject in the final s. */
+const VERBS = /^(?:cook|guard|judge|guide|host|coach|spy|scout|butcher|referee|witness)s?$/;
+
+/** 'People cook', 'a cook cooks'. */
+function agreesAsVerb({ entry }: Term, next: Term): boolean {
+  const subject = entry?.kind === 'person' && entry;
+  const verb = next.entry?.kind === 'person' && next.entry;
+  return subject !== false && verb !== false && VERBS.test(next.key) && subject.plural !== verb.plural;
+}
+
 /** Whether a word that is also a verb, adjective or thing is a noun for people here. */
 function usedAsNoun(terms: readonly Term[], k: number): boolean {
   const { partOfSpeech } = terms[k]!;
   const before = terms[k - 1];
+  const next = terms[k + 1]?.entry;
+  // 'An adult male deer', 'an adult male'.
+  if (next?.kind === 'attribute' && next.gender !== undefined) return false;
+  if (before !== undefined && agreesAsVerb(before, terms[k]!)) return false;
   if (before !== undefined && (DETERMINERS.has(before.key) || before.entry?.kind === 'number')) {
     return partOfSpeech !== 'ADJ' || !isNounPhrase(terms[k + 1]);
   }
@@ -79,7 +95,7 @@ function showsOwner(terms: readonly Term[], k: number): boolean {
   let i = k + 2;
   while (isDescription(terms[i]) || terms[i]?.entry?.kind === 'number') i++;
   while (terms[i + 1] !== undefined && isThing(terms[i]) && isThing(terms[i + 1])) i++;
-  return terms[i]?.entry?.kind === 'body';
+  return terms[i]?.entry?.kind === 'body' || terms[i]?.entry?.kind === 'image';
 }
 
 function adjectiveKind(terms: readonly Term[], k: number): HeadKind {

@@ -1,7 +1,14 @@
 /** Which noun phrases mean the same people: groups of people, predicates, appositions, names, repeated nouns. */
 
 import type { Draft } from './drafts.ts';
-import { gendersAgree, isSingular, mergeDrafts, nearestBefore, replaceDrafts } from './drafts.ts';
+import {
+  gendersAgree,
+  isSingular,
+  mergeDrafts,
+  nearestBefore,
+  replaceDrafts,
+  withAttributes,
+} from './drafts.ts';
 import { isMark } from './noun_phrases.ts';
 import type { Term } from './terms.ts';
 
@@ -15,7 +22,7 @@ const BETWEEN = new RegExp(
 
 /** Joins what belongs together; negated groups stay as they are. */
 export function linkDrafts(terms: readonly Term[], drafts: readonly Draft[]): readonly Draft[] {
-  return joinRepeated(terms, joinPairs(terms, joinCollectives(terms, drafts)));
+  return joinRepeated(terms, joinPairs(terms, joinLists(terms, joinCollectives(terms, drafts))));
 }
 
 /** 'A group of five friends', 'a family of four'; 'a pair of shoes' is nobody. */
@@ -45,6 +52,50 @@ function joinCollectives(terms: readonly Term[], drafts: readonly Draft[]): read
 
 function isMeasure({ entry }: Term): boolean {
   return entry?.kind === 'person' && entry.measure === true;
+}
+
+/**
+ * 'Three people: a doctor, a nurse and a patient', 'twins, one boy and one girl': the list says who they are. So does
+ * 'both women' after two people.
+ */
+function joinLists(terms: readonly Term[], drafts: readonly Draft[]): readonly Draft[] {
+  let joined = drafts;
+  for (const draft of drafts) {
+    const { least, most, said } = draft.quantity;
+    if (draft.negated || least < 2 || !said) continue;
+    const members =
+      terms[draft.from]!.key === 'both' ? pairBefore(joined, draft) : listAfter(terms, joined, draft);
+    const count = members.reduce((sum, { quantity }) => sum + quantity.least, 0);
+    const colon = terms[draft.to + 1]?.key === ':' && most === null && members.length > 1;
+    if (members.length < 2 || (count !== least && !colon)) continue;
+    joined = Object.freeze(
+      joined
+        .filter(({ head }) => head !== draft.head)
+        .map((other) => (members.includes(other) ? withAttributes(other, draft.attributes) : other)),
+    );
+  }
+  return joined;
+}
+
+function pairBefore(drafts: readonly Draft[], { head }: Draft): readonly Draft[] {
+  return drafts.filter((draft) => draft.head < head && !draft.negated && isSingular(draft)).slice(-2);
+}
+
+/** The groups that follow a group after a colon, comma or bracket, with only commas and conjunctions between them. */
+function listAfter(terms: readonly Term[], drafts: readonly Draft[], draft: Draft): readonly Draft[] {
+  const members: Draft[] = [];
+  if (!/^[:,(–—-]$/.test(terms[draft.to + 1]?.key ?? '')) return members;
+  let at = draft.to + 2;
+  for (let next = memberAt(drafts, at); next !== undefined; next = memberAt(drafts, at)) {
+    members.push(next);
+    at = next.to + 1;
+    while (/^(?:,|and|&|plus)$/.test(terms[at]?.key ?? '')) at++;
+  }
+  return members;
+}
+
+function memberAt(drafts: readonly Draft[], at: number): Draft | undefined {
+  return drafts.find(({ from, negated }) => from === at && !negated);
 }
 
 /** Joins neighbours: 'she is a dentist', 'a woman as a firefighter', 'my friend Tom', 'a doctor, a person'. */
@@ -86,11 +137,17 @@ function isApposition(
     return false;
   if (/^(?:person|individual|human|human being|adult)$/.test(second.noun)) return true;
   if (endsList(terms, drafts, second)) return false;
+  if (isDefinite(first) && /^an?$/.test(second.determiner ?? '')) return true;
   if (first.role === 'name' || first.name !== null)
     return second.determiner !== null || second.role !== 'name';
   if (second.role !== 'generic') return false;
   if (first.role !== 'generic') return true;
   return second.determiner === null && second.noun !== first.noun;
+}
+
+/** 'My friend', 'the boss'. */
+function isDefinite({ determiner }: Draft): boolean {
+  return determiner !== null && /^(?:the|my|your|his|her|our|their|this|that)$/.test(determiner);
 }
 
 /** Whether another group follows with a comma or `and`. */

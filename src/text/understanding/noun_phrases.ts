@@ -43,9 +43,15 @@ export function isThing(term: Term | undefined): boolean {
   return kind === undefined && isNoun(term) && !AFTER_NOUN.test(term.key);
 }
 
+const NOUNS_IN_ING =
+  /^(?:wedding|evening|morning|clothing|ring|string|spring|wing|pudding|ceiling|meeting|earring|stocking|king)$/;
+
 /** Whether a term is tagged as a noun; words in -ing after a person are what the person does. */
 export function isNoun({ partOfSpeech, key }: Term): boolean {
-  return (partOfSpeech === 'NOUN' || partOfSpeech === 'PROPN') && !/[a-z]{2}ing$/.test(key);
+  return (
+    (partOfSpeech === 'NOUN' || partOfSpeech === 'PROPN') &&
+    (!/[a-z]{2}ing$/.test(key) || NOUNS_IN_ING.test(key))
+  );
 }
 
 /** Whether a term can stand before a noun as its description. */
@@ -84,7 +90,7 @@ export function readModifiers(terms: readonly Term[], head: number, limit: numbe
       if (describesPerson(terms, i, head)) attributes.unshift(i);
     } else if (entry?.kind === 'person') {
       attributes.unshift(i);
-      const joins = entry.gender === undefined && (!entry.ambiguous || entry.role === 'occupation');
+      const joins = entry.gender === undefined && !/^(?:patient|local|adult|juvenile)$/.test(key);
       if (compoundFrom === i + 1 && joins) compoundFrom = i;
     } else if (isPossessive(term)) {
       if (!opensCollective(terms, i, head)) break;
@@ -145,7 +151,7 @@ function startsPhrase(term: Term): boolean {
 }
 
 function joinsCompound(term: Term): boolean {
-  if (isMark(term)) return false;
+  if (isMark(term) || /\d/.test(term.key)) return false;
   return (
     OCCUPATION_ADJECTIVES.has(term.key) || term.entry !== null || isNoun(term) || term.partOfSpeech === 'NOUN'
   );

@@ -30,7 +30,7 @@ const ROWS: readonly Row[] = [
     'generic', 'noun of age', { age: 'young' }],
   [wordList`senior citizen, pensioner, retiree, elder, octogenarian, nonagenarian, septuagenarian, sexagenarian,
     quinquagenarian, centenarian, oldster, old timer, fortysomething, forty something, fiftysomething, fifty something,
-    sixtysomething, sixty something, village elder, golden ager, geezer, old age pensioner`,
+    sixtysomething, sixty something, village elder, golden ager, baby boomer, geezer, old age pensioner`,
     'generic', 'noun of age', { age: 'old' }],
   [wordList`crone, old lady, little old lady, hag`, 'generic', 'noun of gender and age', { gender: 'female', age: 'old' }],
   [wordList`enby`, 'generic', 'noun of gender', { gender: 'nonbinary' }],

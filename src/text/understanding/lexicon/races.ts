@@ -42,7 +42,7 @@ const RACES: readonly Row[] = [
   [
     wordList`dark skinned, light skinned, fair skinned, brown skinned, olive skinned, pale skinned, tan skinned, tanned
       skinned, darker skinned, lighter skinned, bronze skinned, dusky skinned, ebony skinned, brown, of color, of colour,
-      interracial, non white, nonwhite, racially diverse, ethnically diverse, multicultural, bipoc, dark skin, light skin,
+      interracial, non white, nonwhite, racially diverse, ethnically ambiguous, racially ambiguous, ethnically diverse, multicultural, bipoc, dark skin, light skin,
       fair skin, pale skin, olive skin, tan skin, brown skin, dark complexion, fair complexion, light complexion`,
     'unspecified',
   ],
@@ -121,6 +121,10 @@ function entriesOf(rows: readonly Row[], rule: string): [string, AttributeEntry]
 export const RACE_WORDS: readonly (readonly [string, AttributeEntry])[] = Object.freeze([
   ...entriesOf(RACES, 'word of race'),
   ...entriesOf(NATIONALITIES, 'nationality'),
+  ...entriesOf(
+    [[NATIONALITIES.flatMap(([words]) => words.map((word) => `half ${word}`)), 'other']],
+    'word of race',
+  ),
   ...NOUNS.map(
     ([word, race, gender]) =>
       [
