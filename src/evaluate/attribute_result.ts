@@ -3,7 +3,7 @@
 import type { TargetDistribution } from '../fairness/target_distribution.ts';
 import { nameOfCell } from '../fairness/target_distribution.ts';
 import type { BootstrapOptions } from './bootstrap.ts';
-import { bootstrapInterval } from './bootstrap.ts';
+import { bootstrapIntervals } from './bootstrap.ts';
 import type { Interval } from './intervals.ts';
 import { DEFAULT_LEVEL } from './intervals.ts';
 import type { Summary } from './metrics.ts';
@@ -96,13 +96,14 @@ export function measureAttribute(
   const groups = predictions
     .map(({ classes }) => Array.from(classes).filter((k) => k !== NO_FACE))
     .filter((group) => group.length > 0);
+  const intervals = groups.length === 0 ? [null, null] : meanIntervals(groups, shares, bootstrap);
   const measure = (
     values: readonly number[],
-    perPrompt: (frequencies: readonly number[]) => number,
+    interval: Interval | null,
     floorAt: (shares: readonly number[], images: number) => number,
   ): Measure => ({
     ...summarize(values),
-    interval: groups.length === 0 ? null : meanInterval(groups, shares.length, perPrompt, bootstrap),
+    interval,
     floor: groups.length === 0 ? null : meanFloor(groups, (images) => floorAt(shares, images)),
   });
   const everything = distributionOf(
@@ -116,12 +117,12 @@ export function measureAttribute(
     level: bootstrap.level ?? DEFAULT_LEVEL,
     bias: measure(
       prompts.map((prompt) => prompt.bias),
-      pairwiseBias,
+      intervals[0] ?? null,
       expectedBias,
     ),
     totalVariation: measure(
       prompts.map((prompt) => prompt.totalVariation),
-      (frequencies) => totalVariation(frequencies, shares),
+      intervals[1] ?? null,
       expectedTotalVariation,
     ),
     noFaceRate: everything.noFaceRate,
@@ -132,17 +133,25 @@ export function measureAttribute(
   };
 }
 
-function meanInterval(
+/** Intervals of the mean bias and of the mean total variation to `shares`, from the same resamples. */
+function meanIntervals(
   groups: readonly (readonly number[])[],
-  classes: number,
-  perPrompt: (frequencies: readonly number[]) => number,
+  shares: readonly number[],
   bootstrap: BootstrapOptions,
-): Interval {
-  const statistic = (sample: readonly (readonly number[])[]) =>
-    sample.reduce((sum, group) => sum + perPrompt(distributionOf(group, classes).frequencies), 0) /
-    sample.length;
-  const { low, high } = bootstrapInterval(groups, statistic, bootstrap);
-  return { low: Math.max(0, low), high };
+): Interval[] {
+  const means = (sample: readonly (readonly number[])[]) => {
+    let [bias, distance] = [0, 0];
+    for (const group of sample) {
+      const { frequencies } = distributionOf(group, shares.length);
+      bias += pairwiseBias(frequencies);
+      distance += totalVariation(frequencies, shares);
+    }
+    return [bias / sample.length, distance / sample.length];
+  };
+  return bootstrapIntervals(groups, means, bootstrap).map(({ low, high }) => ({
+    low: Math.max(0, low),
+    high,
+  }));
 }
 
 function meanFloor(groups: readonly (readonly number[])[], floorAt: (images: number) => number): number {

@@ -87,11 +87,15 @@ export function bootstrapIntervals(
     return values;
   };
   const estimates = measure(groups);
-  const pick = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)]!;
   const drawn = estimates.map(() => new Float64Array(resamples));
+  // One sample is filled again and again: statistics look at it and keep nothing.
+  const sample = groups.map((group) => group.slice());
   for (let resample = 0; resample < resamples; resample++) {
-    const chosen = options.resampleGroups ? groups.map(() => pick(groups)) : groups;
-    measure(chosen.map((group) => group.map(() => pick(group)))).forEach((value, k) => {
+    groups.forEach((group, g) => {
+      const chosen = options.resampleGroups ? groups[Math.floor(random() * groups.length)]! : group;
+      fillSample(sample[g]!, chosen, random);
+    });
+    measure(sample).forEach((value, k) => {
       drawn[k]![resample] = value;
     });
   }
@@ -99,6 +103,13 @@ export function bootstrapIntervals(
     const skew = () => acceleration(groups, (sample) => measure(sample)[k]!);
     return intervalOf(estimate, drawn[k]!.sort(), method, level, skew);
   });
+}
+
+/** Draws a group's observations with replacement into `sample`. */
+function fillSample(sample: number[], group: readonly number[], random: () => number): void {
+  const size = group.length;
+  if (sample.length !== size) sample.length = size;
+  for (let i = 0; i < size; i++) sample[i] = group[Math.floor(random() * size)]!;
 }
 
 /** The interval that follows from sorted resamples. */

@@ -13,9 +13,18 @@ import { NO_FACE } from './metrics.ts';
 import type { ExplicitPrompt } from './obedience.ts';
 import { measureObedience, obedienceChange } from './obedience.ts';
 import { arePaired, comparePairs } from './paired_change.ts';
-import type { Comparison, ImageRow, ReportChart, ReportData, Setup } from './report_data.ts';
+import type {
+  Comparison,
+  ImageRow,
+  QualityChange,
+  QualityMeasure,
+  ReportChart,
+  ReportData,
+  Setup,
+} from './report_data.ts';
 import { EXPLICIT_FAMILY } from './report_data.ts';
-import { meanSimilarity, similarityChange } from './similarity.ts';
+import type { MeanSimilarity } from './similarity.ts';
+import { summarizeSimilarities } from './similarity.ts';
 
 /** A model's images, judged. */
 export interface ReportedModel {
@@ -128,20 +137,13 @@ function compareSet(
     ...evaluation,
     prompts: positions.map((position) => evaluation.prompts[position]!),
   }));
-  const random = (stream: string) => ({ random: createGenerator({ seed: 0, stream }).uniform });
-  const groups = similarities.map((tables) =>
-    Object.fromEntries(Object.entries(tables).map(([name, rows]) => [name, positions.map((p) => rows[p]!)])),
-  );
+  const similar = compareSimilarities(models, similarities, positions);
   const faces = parts.map(({ prompts }) => faceRates(prompts.map((prompt) => prompt.faces)));
   const evaluations = models.map(({ label }, i) => ({
     label,
     attributes: targets.map((target) => measureEvaluation(parts[i]!, target)),
     faces: faces[i]!,
-    quality: Object.entries(groups[i]!).map(([name, rows]) => ({
-      name,
-      ...meanSimilarity(rows, random(`bootstrap of ${name}`)),
-      better: 'higher' as const,
-    })),
+    quality: similar.quality[i]!,
   }));
   const [before, after] = parts;
   if (before === undefined || after === undefined) return { evaluations };
@@ -161,15 +163,50 @@ function compareSet(
           },
         ),
       ),
-    qualityChanges: Object.entries(groups[0]!).flatMap(([name, rows]) => {
-      const later = groups[1]![name];
-      if (later === undefined || !arePaired(before, after)) return [];
-      return [{ name, ...similarityChange(rows, later, random(`bootstrap of changes of ${name}`)) }];
-    }),
+    qualityChanges: similar.changes,
     faceChanges: {
       noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
       severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
     },
+  };
+}
+
+/** Means of the similarities of each model, and the changes of those that both have, over the prompts at `positions`. */
+function compareSimilarities(
+  models: readonly ReportedModel[],
+  similarities: readonly Similarities[],
+  positions: readonly number[],
+): { readonly quality: readonly QualityMeasure[][]; readonly changes: readonly QualityChange[] } {
+  const [first, last] = models;
+  const inPairs = last === undefined || arePaired(first!.evaluation, last.evaluation);
+  const key = (model: number, name: string) => `${model} ${name}`;
+  const columnsOf = (model: number) =>
+    Object.entries(similarities[model]!).map(
+      ([name, rows]) => [key(model, name), positions.map((position) => rows[position]!)] as const,
+    );
+  const common = Object.keys(similarities[0]!).filter((name) => similarities[1]?.[name] !== undefined);
+  const pairs = Object.fromEntries(common.map((name) => [name, [key(0, name), key(1, name)] as const]));
+  const bootstrap = () => ({
+    random: createGenerator({ seed: 0, stream: 'bootstrap of similarities' }).uniform,
+  });
+  const together = inPairs
+    ? [summarizeSimilarities(Object.fromEntries(models.flatMap((_, i) => columnsOf(i))), pairs, bootstrap())]
+    : models.map((_, i) => summarizeSimilarities(Object.fromEntries(columnsOf(i)), {}, bootstrap()));
+  const means = Object.assign({}, ...together.map((summary) => summary.means)) as Record<
+    string,
+    MeanSimilarity
+  >;
+  return {
+    quality: models.map((_, model) =>
+      Object.keys(similarities[model]!).map((name) => ({
+        name,
+        ...means[key(model, name)]!,
+        better: 'higher' as const,
+      })),
+    ),
+    changes: inPairs
+      ? Object.entries(together[0]!.changes).map(([name, change]) => ({ name, ...change }))
+      : [],
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createGenerator } from '../diffusion/noise.ts';
-import { cosines, meanSimilarity, similarityChange } from './similarity.ts';
+import { cosines, summarizeSimilarities } from './similarity.ts';
 
 const bootstrap = () => ({
   random: createGenerator({ seed: 4, stream: 'similarity' }).uniform,
@@ -37,32 +37,36 @@ describe('cosines', () => {
   });
 });
 
-describe('meanSimilarity', () => {
-  it('is the mean and deviation over prompts of their means', () => {
-    const measured = meanSimilarity([[0.2, 0.4], [0.6], [0.9, 0.9, 0.9, 0.9]], bootstrap());
-    expect(measured.mean).toBeCloseTo(0.6, 12);
-    expect(measured.standardDeviation).toBeCloseTo(0.3, 12);
-    expect(measured).toMatchObject({ count: 3, images: 7 });
+describe('summarizeSimilarities', () => {
+  it('gives the mean and deviation over prompts of their means', () => {
+    const columns = { x: [[0.2, 0.4], [0.6], [0.9, 0.9, 0.9, 0.9]] };
+    const { means, changes } = summarizeSimilarities(columns, {}, bootstrap());
+    const { x } = means;
+    expect(x!.mean).toBeCloseTo(0.6, 12);
+    expect(x!.standardDeviation).toBeCloseTo(0.3, 12);
+    expect(x).toMatchObject({ count: 3, images: 7 });
     // Only the first prompt's mean varies: .2, .3 or .4, which moves the mean by .1 / 3 either way.
-    expect(measured.interval.low).toBeCloseTo(0.6 - 0.1 / 3, 2);
-    expect(measured.interval.high).toBeCloseTo(0.6 + 0.1 / 3, 2);
+    expect(x!.interval.low).toBeCloseTo(0.6 - 0.1 / 3, 2);
+    expect(x!.interval.high).toBeCloseTo(0.6 + 0.1 / 3, 2);
+    expect(changes).toEqual({});
+    expect(summarizeSimilarities({}, {}, bootstrap())).toEqual({ means: {}, changes: {} });
   });
-});
 
-describe('similarityChange', () => {
   it('compares in pairs: a constant difference has no spread, however much the images vary', () => {
     const before = [
       [0.1, 0.9, 0.4],
       [0.3, 0.8],
     ];
-    const change = similarityChange(
-      before,
-      before.map((group) => group.map((value) => value + 0.05)),
-      bootstrap(),
+    const after = before.map((group) => group.map((value) => value + 0.05));
+    const pairs = { x: ['before', 'after'] as const };
+    const { means, changes } = summarizeSimilarities({ before, after }, pairs, bootstrap());
+    for (const value of [changes.x!.estimate, changes.x!.low, changes.x!.high]) {
+      expect(value).toBeCloseTo(0.05, 12);
+    }
+    expect(means.before!.interval.high - means.before!.interval.low).toBeGreaterThan(0.2);
+    const other = { before, after: [[0.1, 0.9, 0.4], [0.3]] };
+    expect(() => summarizeSimilarities(other, pairs, bootstrap())).toThrow(
+      /after: expected 3, 2 images, received 3, 1/,
     );
-    expect(change.estimate).toBeCloseTo(0.05, 12);
-    expect(change.low).toBeCloseTo(0.05, 12);
-    expect(change.high).toBeCloseTo(0.05, 12);
-    expect(() => similarityChange(before, [[0.1, 0.9, 0.4], [0.3]], bootstrap())).toThrow(/expected pairs/);
   });
 });

@@ -1,7 +1,7 @@
 /** Similarities between images, and between images and their prompts: CLIP-T, CLIP-I and DINO (paragraph 0124). */
 
 import type { BootstrapInterval, BootstrapOptions, Groups } from './bootstrap.ts';
-import { bootstrapInterval } from './bootstrap.ts';
+import { bootstrapIntervals } from './bootstrap.ts';
 import type { Interval } from './intervals.ts';
 import type { Summary } from './metrics.ts';
 import { summarize } from './metrics.ts';
@@ -46,40 +46,71 @@ export interface MeanSimilarity extends Summary {
   readonly images: number;
 }
 
-/** The mean over prompts of each prompt's mean. */
-function meanOfMeans(groups: Groups): number {
-  return groups.reduce((sum, group) => sum + mean(group), 0) / groups.length;
+/** Similarities of one set of images, with the intervals of their means. */
+export interface SimilaritySummary {
+  /** By name of the column. */
+  readonly means: Readonly<Record<string, MeanSimilarity>>;
+  /** By name, the change of the columns that were asked for in pairs. */
+  readonly changes: Readonly<Record<string, BootstrapInterval>>;
 }
 
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/**
- * Mean over prompts, standard deviation over prompts, and the interval of the mean.
- * @param groups values of every prompt's images, none empty
- */
-export function meanSimilarity(groups: Groups, bootstrap: BootstrapOptions): MeanSimilarity {
-  const { low, high } = bootstrapInterval(groups, meanOfMeans, bootstrap);
-  const images = groups.reduce((sum, group) => sum + group.length, 0);
-  return { ...summarize(groups.map(mean)), interval: { low, high }, images };
+function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
 }
 
 /**
- * Change of a similarity between images in pairs, which come from the same noise: pairs are resampled together.
- * @param before values of every prompt's images
- * @param after values of their partners, of the same form
- * @throws where the two aren't of the same form
+ * Means over prompts of each prompt's mean, their standard deviations over prompts, and intervals from images resampled
+ * within prompts. All columns are resampled together, so that a change between images in pairs, which come from the same
+ * noise, varies as little as the pairs do.
+ * @param columns by name, values of every prompt's images; all of one form, no prompt empty
+ * @param pairs by name, the columns whose difference is wanted: [before, after]
+ * @throws where columns aren't of one form
  */
-export function similarityChange(
-  before: Groups,
-  after: Groups,
+export function summarizeSimilarities(
+  columns: Readonly<Record<string, Groups>>,
+  pairs: Readonly<Record<string, readonly [string, string]>>,
   bootstrap: BootstrapOptions,
-): BootstrapInterval {
-  const sizes = (groups: Groups) => groups.map(({ length }) => length).join(', ');
-  if (sizes(before) !== sizes(after)) {
-    throw new Error(`Similarity: expected pairs, received ${sizes(before)} and ${sizes(after)} images`);
+): SimilaritySummary {
+  const names = Object.keys(columns);
+  if (names.length === 0) return { means: {}, changes: {} };
+  const sizes = (name: string) => columns[name]!.map(({ length }) => length).join(', ');
+  const first = names[0]!;
+  for (const name of names) {
+    if (sizes(name) !== sizes(first)) {
+      throw new Error(`Similarities: ${name}: expected ${sizes(first)} images, received ${sizes(name)}`);
+    }
   }
-  const differences = after.map((group, p) => group.map((value, i) => value - before[p]![i]!));
-  return bootstrapInterval(differences, meanOfMeans, bootstrap);
+  const tables = names.map((name) => columns[name]!);
+  const indices = columns[first]!.map((group) => group.map((_, image) => image));
+  const changes = Object.entries(pairs).map(
+    ([, [before, after]]) => [names.indexOf(before), names.indexOf(after)] as const,
+  );
+  const statistics = (sample: Groups) => {
+    const means = tables.map((table) => {
+      let sum = 0;
+      sample.forEach((images, prompt) => {
+        const values = table[prompt]!;
+        let total = 0;
+        for (const image of images) total += values[image]!;
+        sum += total / images.length;
+      });
+      return sum / sample.length;
+    });
+    return [...means, ...changes.map(([before, after]) => means[after]! - means[before]!)];
+  };
+  const intervals = bootstrapIntervals(indices, statistics, bootstrap);
+  const images = indices.reduce((sum, group) => sum + group.length, 0);
+  return {
+    means: Object.fromEntries(
+      names.map((name, column) => {
+        const { low, high } = intervals[column]!;
+        return [name, { ...summarize(tables[column]!.map(mean)), interval: { low, high }, images }];
+      }),
+    ),
+    changes: Object.fromEntries(
+      Object.keys(pairs).map((name, change) => [name, intervals[names.length + change]!]),
+    ),
+  };
 }
