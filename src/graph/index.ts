@@ -1,8 +1,8 @@
 /** Differentiable ONNX graphs: build values from operators, differentiate graph to graph, compile and run. */
 
 export { gradient } from './gradient.ts';
-export type { ImportedModel, ImportOptions } from './onnx/decode.ts';
-export { importableOperators, importOnnx } from './onnx/decode.ts';
+export type { ImportedModel, ImportOptions, OnnxInput } from './onnx/decode.ts';
+export { importableOperators, importOnnx, onnxInputs } from './onnx/decode.ts';
 export type { EncodedModel, NamedTensorType } from './onnx/encode.ts';
 export { encodeModel } from './onnx/encode.ts';
 export * from './operators/index.ts';

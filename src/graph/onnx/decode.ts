@@ -71,6 +71,34 @@ export function importOnnx(model: string | Uint8Array, options: ImportOptions = 
   return new Importer(source, opsets, options).importModel(proto.graph);
 }
 
+/** An input of an ONNX model as its file declares it. */
+export interface OnnxInput {
+  readonly name: string;
+  /** Sizes; a string, possibly empty, where the model leaves one open. */
+  readonly dimensions: readonly (number | string)[];
+}
+
+/**
+ * The tensors that an ONNX model expects, without its initializers.
+ * @param model path of an .onnx file, or its bytes
+ * @throws Error naming the model when it is malformed
+ */
+export function onnxInputs(model: string | Uint8Array): OnnxInput[] {
+  const source = readSource(model);
+  const { graph } = parse(source);
+  if (!graph) throw new Error(`${source.name}: expected a model with a graph, received none`);
+  const initializers = new Set(graph.initializer.map(({ name }) => name));
+  return graph.input
+    .filter(({ name }) => !initializers.has(name))
+    .map(({ name, type }) => {
+      const shape = type?.value.case === 'tensorType' ? type.value.value.shape : undefined;
+      const dimensions = (shape?.dim ?? []).map(({ value }) =>
+        value.case === 'dimValue' ? Number(value.value) : (value.value ?? ''),
+      );
+      return { name, dimensions };
+    });
+}
+
 function readSource(model: string | Uint8Array): ModelSource {
   if (typeof model !== 'string') return { file: null, bytes: model, name: 'ONNX model' };
   const file = path.resolve(model);

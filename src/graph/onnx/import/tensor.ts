@@ -89,8 +89,8 @@ export function tensorElements(tensor: TensorProto): TensorData {
     if (tensor.rawData.length !== expected) {
       throw new Error(`expected ${expected} bytes for ${dtype}[${shape}], received ${tensor.rawData.length}`);
     }
-    // A copy starts at an aligned address, whatever the place in the file.
-    return viewAs(dtype, tensor.rawData.slice().buffer);
+    // A copy starts at an aligned address, whatever the place in the file. Not slice(): a Buffer's is a view.
+    return viewAs(dtype, new Uint8Array(tensor.rawData).buffer);
   }
   const list = listedElements(tensor, dtype);
   if (list.length !== count) {
