@@ -1,22 +1,17 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { writeTinyModel } from '../../test/tiny_model.ts';
-import type { Adapter } from '../diffusion/adapter.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
-import { gaussianNoise } from '../diffusion/noise.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { Runtime } from '../graph/index.ts';
 import { listCheckpoints } from './checkpoint.ts';
-import { DirectFinetuning } from './direct_finetuning.ts';
-import { openEventFile } from './event_file.ts';
-import type { RunGuard } from './guard.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { finetune } from './run.ts';
-import type { FinetuneProgress, FinetuneSettings, RunSnapshot } from './settings.ts';
-import { readEvents } from './testing/read_events.ts';
-import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
+import type { FinetuneProgress, FinetuneSettings } from './settings.ts';
+import { brightness, settings } from './testing/tiny_run.ts';
+import { initialAdapter, trainedTensors } from './trained_part.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'finetune-run-'));
 writeTinyModel(path.join(folder, 'model'));
@@ -28,41 +23,6 @@ afterAll(async () => {
   await runtime.close();
   rmSync(folder, { recursive: true });
 });
-
-function mean(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-/** The mean value of all pixels: darker is better. */
-const brightness: ImageObjective = {
-  async evaluate({ images, prompt }) {
-    const gradient = new Float32Array(images.length).fill(1 / images.length);
-    return { loss: mean(images), metrics: { letters: prompt.length }, gradient };
-  },
-  async measure({ images, originals }) {
-    return { brightness: mean(images), original: mean(originals) };
-  },
-};
-
-const settings: Omit<FinetuneSettings, 'directory'> = {
-  part: { kind: 'text-encoder', rank: 2 },
-  seed: 3,
-  iterations: 6,
-  imagesPerPrompt: 2,
-  prompts: ['a nurse', 'a photo of a pilot'],
-  negativePrompt: '',
-  samplingSteps: [2, 3],
-  guidanceScale: 3,
-  learningRate: 0.02,
-  weightDecay: 0.01,
-  betas: [0.9, 0.999],
-  clipNorm: 1,
-  averageDecay: 0.5,
-  gradient: { mode: 'adjusted', branches: 'both' },
-  validation: { every: 3, prompts: ['a cook'], imagesPerPrompt: 2, samplingSteps: 2 },
-  checkpointEvery: 2,
-  digest: 'abc',
-};
 
 interface Finished {
   readonly average: Map<string, Float32Array>;
@@ -214,145 +174,6 @@ describe('finetuning the text encoder', () => {
   });
 });
 
-/** Counts two classes: images darker and brighter than their originals; the target is even. */
-const counting: ImageObjective = {
-  ...brightness,
-  measuring() {
-    const counts = [0, 0];
-    return {
-      async add({ images, originals, count }) {
-        const length = images.length / count;
-        for (let i = 0; i < count; i++) {
-          const [now, before] = [images, originals].map((all) =>
-            mean(all.subarray(i * length, (i + 1) * length)),
-          );
-          counts[now! < before! - 5e-3 ? 1 : 0]!++;
-        }
-      },
-      finish: () => ({
-        metrics: { dark: counts[1]! / (counts[0]! + counts[1]!) },
-        counts: [{ name: '', counts, shares: [0.5, 0.5] }],
-      }),
-    };
-  },
-};
-
-describe('validations', () => {
-  const validation = { ...settings.validation, every: 1, imagesPerPrompt: 4 };
-
-  it('keep the weights of the best one, in memory, in their folder and over an interruption', async () => {
-    const best = { metric: 'brightness', goal: 'largest' } as const;
-    const choices = {
-      validation: { ...validation, best },
-      iterations: 4,
-      directory: path.join(folder, 'best'),
-    };
-    const all = { ...settings, ...choices };
-    // Training makes images darker: the first validation is the brightest.
-    const result = await finetune(pipeline, brightness, all);
-    expect(result.best).toMatchObject({ iteration: 1, metric: 'brightness' });
-    const first = await finetune(pipeline, brightness, {
-      ...all,
-      directory: path.join(folder, 'first'),
-      iterations: 1,
-    });
-    expect(trainedTensors(result.best!.adapter)).toEqual(trainedTensors(first.adapter));
-    const again = await finetune(pipeline, brightness, { ...all, iterations: 5 });
-    expect(again.iterations).toBe(5);
-    expect(again.best).toEqual(result.best);
-    const smallest = { ...validation, best: { ...best, goal: 'smallest' as const } };
-    const other = { ...all, validation: smallest, directory: path.join(folder, 'smallest') };
-    expect((await finetune(pipeline, brightness, other)).best!.iteration).toBe(4);
-    const unknown = { ...validation, best: { ...best, metric: 'bias' } };
-    await expect(
-      finetune(pipeline, brightness, {
-        ...other,
-        validation: unknown,
-        directory: path.join(folder, 'unknown'),
-      }),
-    ).rejects.toThrow(/validation\.best\.metric: expected one of brightness, original, received bias/);
-  });
-
-  it('end a run whose distance to the target is small enough, for good', async () => {
-    const directory = path.join(folder, 'ended');
-    const generous = { ...settings, validation, stop: { distance: 1 }, directory };
-    const snapshots: RunSnapshot[] = [];
-    const result = await finetune(pipeline, counting, generous, {
-      onSnapshot: (each) => void snapshots.push(each),
-    });
-    expect(result).toMatchObject({
-      iterations: 1,
-      stopped: expect.stringMatching(/distance to the target at most/),
-    });
-    expect(snapshots.at(-1)).toMatchObject({ iteration: 1, stopped: result.stopped, secondsLeft: 0 });
-    const again = await finetune(pipeline, counting, generous);
-    expect([again.iterations, again.stopped]).toEqual([1, result.stopped]);
-    expect(again.adapter).toEqual(result.adapter);
-    // A stricter rule goes on.
-    const strict = await finetune(pipeline, counting, { ...generous, stop: { distance: 0 }, iterations: 3 });
-    expect([strict.iterations, strict.stopped]).toEqual([3, null]);
-  });
-
-  it('warn of what the guard sees, and record it', async () => {
-    const guard: RunGuard = {
-      begin: () => {
-        let images = 0;
-        return {
-          add: async ({ count }) => {
-            images += count;
-          },
-          finish: () => ({ 'guard images': images }),
-        };
-      },
-      warnings: (measured) => [`${measured['guard images']} images look strange`],
-      release: async () => {},
-    };
-    const all = { ...settings, validation, iterations: 1, directory: path.join(folder, 'guarded') };
-    const events: FinetuneProgress[] = [];
-    await finetune(pipeline, brightness, all, { onProgress: (event) => events.push(event) }, { guard });
-    expect(events[0]!.validation).toMatchObject({ 'guard images': 4 });
-    expect(events[0]!.warnings).toEqual(['4 images look strange']);
-    expect(readLog('guarded')[0]).toMatchObject({ warnings: ['4 images look strange'] });
-  });
-
-  it('give equal numbers in micro-batches', async () => {
-    const measure = async (name: string, microBatch?: number) => {
-      const all = {
-        ...settings,
-        validation,
-        iterations: 1,
-        imagesPerPrompt: 1,
-        directory: path.join(folder, name),
-      };
-      const events: FinetuneProgress[] = [];
-      const onProgress = (event: FinetuneProgress) => events.push(event);
-      await finetune(pipeline, counting, { ...all, ...(microBatch ? { microBatch } : {}) }, { onProgress });
-      return events[0]!.validation;
-    };
-    expect(await measure('micro', 1)).toEqual(await measure('macro'));
-  });
-
-  it('leave samples and TensorBoard events of every iteration, also after an interruption', async () => {
-    const directory = path.join(folder, 'events');
-    const all = { ...settings, validation: { ...validation, every: 2 }, directory };
-    await expect(run('events', { validation: all.validation }, brightness, 3)).rejects.toThrow('stopped');
-    // As if the process had been killed after it wrote an event past the checkpoint.
-    openEventFile(path.join(directory, 'tensorboard'), 3).append({ wallTime: 1, step: 4, scalars: { x: 1 } });
-    await finetune(pipeline, brightness, all);
-    const events = readEvents(path.join(directory, 'tensorboard', 'events.out.tfevents.0.evenhand'));
-    expect(events.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6]);
-    expect(events[4]!.tags).toEqual(
-      expect.arrayContaining(['train/loss', 'validation/brightness', 'validation/samples']),
-    );
-    expect(events[5]!.tags).not.toContain('validation/samples');
-    expect(readdirSync(path.join(directory, 'samples')).sort()).toEqual([
-      '00000002.png',
-      '00000004.png',
-      '00000006.png',
-    ]);
-  });
-});
-
 describe('finetuning soft tokens', () => {
   const part = { kind: 'prompt', tokens: 2 } as const;
   const none = { ...settings.validation, every: 0 };
@@ -395,75 +216,5 @@ describe('finetuning soft tokens', () => {
     const resumed = await run('broken', { part, validation: none, iterations: 3 }, broken);
     expect(resumed.events.map(({ skipped }) => skipped)).toEqual([1]);
     expect(resumed.latest.get('soft_tokens')).not.toEqual(states[0]);
-  });
-});
-
-describe('gradients of the text encoder', () => {
-  const prompts = ['a nurse', 'a photo of a pilot', 'the cook'];
-  const cotangents = gaussianNoise({ seed: 8, stream: 'cotangent' }, prompts.length * pipeline.contextSize);
-  const soft = initialAdapter(model, { kind: 'prompt', tokens: 2 }, 1).softTokens;
-  const base: Adapter = {
-    ...initialAdapter(model, { kind: 'text-encoder', rank: 2, alpha: 4 }, 1),
-    softTokens: soft,
-  };
-  const tensors = new Map(
-    [...trainedTensors(base)].map(([name, values]) => {
-      // Up factors start at 0, where the gradient of the down factors vanishes.
-      if (!name.endsWith('lora_up')) return [name, values];
-      return [name, gaussianNoise({ seed: 2, stream: name }, values.length).map((value) => value * 0.1)];
-    }),
-  );
-
-  /** sum(context * cotangents) with the tensors moved by `step` along `direction`. */
-  async function valueAt(direction: ReadonlyMap<string, Float32Array>, step: number): Promise<number> {
-    const moved = new Map(
-      [...tensors].map(([name, values]) => {
-        const along = direction.get(name);
-        return [name, along ? values.map((value, i) => value + step * along[i]!) : values];
-      }),
-    );
-    const context = await pipeline.encodePrompts(prompts, withTensors(base, moved));
-    return context.reduce((sum, value, i) => sum + value * cotangents[i]!, 0);
-  }
-
-  it('agree with finite differences in soft tokens and factors', async () => {
-    const differentiate = new DirectFinetuning(pipeline);
-    const gradients = await differentiate.textEncoderGradient(
-      prompts,
-      cotangents,
-      withTensors(base, tensors),
-    );
-    await differentiate.release();
-    expect([...gradients.keys()].sort()).toEqual([...tensors.keys()].sort());
-    const layer = 'textEncoder.text_model.encoder.layers';
-    const names = [
-      'soft_tokens',
-      `${layer}.0.self_attn.q_proj.lora_down`,
-      `${layer}.0.self_attn.out_proj.lora_up`,
-      `${layer}.1.mlp.fc1.lora_down`,
-      `${layer}.1.mlp.fc2.lora_up`,
-    ];
-    const random = new Map(
-      [...tensors].map(([name, { length }]) => [name, gaussianNoise({ seed: 5, stream: name }, length)]),
-    );
-    const directions = [
-      ...names.map((name) => [name, new Map([[name, gradients.get(name)!]])] as const),
-      ['all tensors', gradients] as const,
-      ['a random direction', random] as const,
-    ];
-    for (const [name, direction] of directions) {
-      const norm = Math.sqrt(
-        [...direction.values()].flatMap((values) => [...values]).reduce((s, x) => s + x * x, 0),
-      );
-      const unit = new Map([...direction].map(([key, values]) => [key, values.map((value) => value / norm)]));
-      const step = 0.002;
-      const quotient = ((await valueAt(unit, step)) - (await valueAt(unit, -step))) / (2 * step);
-      const expected = [...unit].reduce(
-        (sum, [key, values]) => sum + values.reduce((s, value, i) => s + value * gradients.get(key)![i]!, 0),
-        0,
-      );
-      expect(norm, name).toBeGreaterThan(0.01);
-      expect(Math.abs(quotient - expected), name).toBeLessThan(0.01 * Math.abs(expected) + 0.02);
-    }
   });
 });
