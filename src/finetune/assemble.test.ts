@@ -231,6 +231,24 @@ describe('the guard', () => {
   });
 });
 
+describe('the metric of the best validation', () => {
+  const best = (metric: string, fields: object = {}) =>
+    prepare({ validation: { best: { metric } }, ...fields }).settings.validation.best;
+
+  it('is one that validations measure', () => {
+    for (const metric of ['distance', 'distance gender', 'distance high', 'bias gender', 'score light']) {
+      expect(best(metric)).toEqual({ metric, goal: 'smallest' });
+    }
+    expect(() => best('bias')).toThrow(
+      /validation\.best\.metric: expected one of distance, .*received "bias"/,
+    );
+    expect(() => best('bias age')).toThrow(/received "bias age"/);
+    expect(() => best('guard semantics dino')).toThrow(/received "guard semantics dino"/);
+    const guarded = { guard: { dino: 'dino' }, judges: { dino: null } };
+    expect(best('guard semantics dino', guarded)).toMatchObject({ metric: 'guard semantics dino' });
+  });
+});
+
 describe('the cost of an iteration', () => {
   it('counts U-Net evaluations', () => {
     const fields = { sampler: { steps: [4, 6], guidanceScale: 3 } };

@@ -63,6 +63,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
   const pipeline = new TextToImagePipeline(runtime, model, sizes);
   const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
+  checkBestMetric(config, target);
   return {
     model,
     pipeline,
@@ -73,6 +74,26 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     guard,
     settings: settingsOf(config, model, trainPrompts, validationPrompts),
   };
+}
+
+/** Refuses a metric for the best validation that no validation will measure, before the first one is due. */
+function checkBestMetric({ guard, validation }: FinetuneConfig, { attributes }: TargetDistribution): void {
+  if (validation.every === 0) return;
+  const { metric } = validation.best;
+  const encoders = (['clip', 'dino'] as const).filter((name) => guard?.[name] !== undefined);
+  const known = [
+    'distance',
+    ...attributes.flatMap(({ name }) => [`distance ${name}`, `bias ${name}`]),
+    'faces',
+    ...encoders.map((name) => `guard semantics ${name}`),
+    ...(guard?.embedder === undefined ? [] : ['guard realism']),
+  ];
+  const isScore = metric.startsWith('score ');
+  if (!isScore && !known.includes(metric.replace(/^(distance.*) (low|high)$/, '$1'))) {
+    throw new Error(
+      `validation.best.metric: expected one of ${known.join(', ')}, received ${JSON.stringify(metric)}`,
+    );
+  }
 }
 
 /** What an iteration of a prepared run costs, its loss included in the memory. */
