@@ -44,7 +44,7 @@ const SETTINGS = [
 function drawn(events: readonly Readonly<Record<string, unknown>>[]): Record<string, number> {
   const last: Record<string, number> = {};
   for (const event of events) {
-    if (event.event === 'progress') last[String(event.task)] = Number(event.step);
+    if (event.event === 'progress' && event.task !== 'compare') last[String(event.task)] = Number(event.step);
   }
   return last;
 }

@@ -110,7 +110,6 @@ export async function runEvaluation(
   };
   const original = await draw(false, adapter === null ? 'model' : 'original');
   const tuned = adapter === null ? null : await draw(true, 'fine-tuned');
-  progress.note('comparing');
   const title =
     tuned === null
       ? `Who ${path.basename(folder)} draws`
@@ -130,6 +129,8 @@ export async function runEvaluation(
     explicitPrompts: explicit,
     ...encoded,
     ...(real === null ? {} : { real }),
+    onProgress: (step, steps) => progress.update({ task: 'compare', step, steps }),
+    signal,
   });
   const files = writeReport(config.output, data);
   announce(data, progress);

@@ -237,6 +237,43 @@ describe('the report of two models', () => {
     expect(numbers).not.toHaveProperty('rows');
   });
 
+  it('compares evaluations from different noise too, as independent ones', async () => {
+    const apart = (evaluation: Evaluation): Evaluation => ({
+      ...evaluation,
+      prompts: evaluation.prompts.map((prompt) => ({
+        ...prompt,
+        seeds: prompt.seeds.map((seed) => seed + 5000),
+      })),
+    });
+    const [one, other] = input.models;
+    const models = [one!, { ...other!, evaluation: apart(after) }];
+    const data = await evaluationReport({ ...input, models });
+    const paired = await report;
+    expect(data.changes!.map(({ bias }) => bias.estimate)).toEqual(
+      paired.changes!.map(({ bias }) => expect.closeTo(bias.estimate, 12)),
+    );
+    expect(data.changes![1]).toMatchObject({ trained: false });
+    expect(data.changes![1]!.shift).toBeUndefined();
+    expect(data.evaluations[1]!.quality!.map(({ name }) => name)).toEqual(['CLIP-T']);
+    expect(data.qualityChanges).toEqual([]);
+    const [groups, clip] = [[6, 6, 6, 6], kernelDistance];
+    expect(data.distances![0]).toMatchObject(
+      clip(joined(after, 'clip'), joined(before, 'clip'), 3, { groups }),
+    );
+  });
+
+  it('tells of its progress, and stops on a signal', async () => {
+    const steps: string[] = [];
+    const controller = new AbortController();
+    const onProgress = (step: number, all: number) => {
+      steps.push(`${step}/${all}`);
+      if (step === 3) controller.abort(new Error('enough'));
+    };
+    const stopped = evaluationReport({ ...input, onProgress, signal: controller.signal });
+    await expect(stopped).rejects.toThrow('enough');
+    expect(steps).toEqual(['1/8', '2/8', '3/8']);
+  });
+
   it('is the same whenever it is made from the same judgements', async () => {
     expect(reportJson(await evaluationReport(input))).toBe(reportJson(await report));
   });

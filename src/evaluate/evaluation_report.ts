@@ -3,6 +3,9 @@
 import { createGenerator } from '../diffusion/noise.ts';
 import type { AttributeHead } from '../faces/index.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
+import type { AttributeResult } from './attribute_result.ts';
+import type { AttributeChange } from './comparison.ts';
+import { compareAttribute } from './comparison.ts';
 import { contactSheets } from './contact_sheets.ts';
 import type { Evaluation } from './evaluate.ts';
 import { measureEvaluation } from './evaluate.ts';
@@ -15,6 +18,8 @@ import { measureObedience, obedienceChange } from './obedience.ts';
 import { arePaired, comparePairs } from './paired_change.ts';
 import type {
   Comparison,
+  FamilyComparison,
+  ImageDistance,
   ImageRow,
   QualityChange,
   QualityMeasure,
@@ -57,11 +62,14 @@ export interface EvaluationReportInput {
   /** Features of real images. */
   readonly real?: RealImages;
   readonly charts?: readonly ReportChart[];
+  /** Called as the comparison goes on. */
+  readonly onProgress?: (step: number, steps: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Measures the models, compares them, and draws the figures.
- * @throws Error when there is not one model, or two
+ * @throws Error when there is not one model, or two; or the signal's reason when it is raised
  */
 export async function evaluationReport(input: EvaluationReportInput): Promise<ReportData> {
   const { models, targets, explicitPrompts = [], families = [], real } = input;
@@ -72,7 +80,15 @@ export async function evaluationReport(input: EvaluationReportInput): Promise<Re
   const similarities = models.map((model, position) => similaritiesOf(input, model, position));
   const all = first!.evaluation.prompts.map((_, position) => position);
   const names = [...new Set(families)];
-  const pooled = compareSet(input, models, similarities, all);
+  const encoders = Object.entries(input.dimensions ?? {});
+  const sets = names.length > 1 ? names : [];
+  const advance = pacer(input, (1 + sets.length) * targets.length + encoders.length);
+  const pooled = await compareSet(input, similarities, all, advance);
+  const byFamily: FamilyComparison[] = [];
+  for (const family of sets) {
+    const positions = all.filter((position) => families[position] === family);
+    byFamily.push({ family, ...(await compareSet(input, similarities, positions, advance)) });
+  }
   const obedience = models.map(({ explicit }) =>
     explicit === undefined || explicitPrompts.length === 0
       ? undefined
@@ -81,11 +97,11 @@ export async function evaluationReport(input: EvaluationReportInput): Promise<Re
   const [obeyed, obeyedAfter] = obedience;
   const trained = new Set(targets[0]!.attributes.map(({ name }) => name));
   const heads = first!.evaluation.attributes.filter(({ name }) => trained.has(name));
-  const distances = imageDistances(
-    models.map(({ label, evaluation }) => ({ label, evaluation })),
-    input.dimensions ?? {},
-    real,
-  );
+  const distances: ImageDistance[] = [];
+  for (const [encoder, dimension] of encoders) {
+    distances.push(...imageDistances(models, encoder, dimension, real));
+    await advance();
+  }
   return {
     title: input.title,
     ...(input.summary === undefined ? {} : { summary: input.summary }),
@@ -96,19 +112,7 @@ export async function evaluationReport(input: EvaluationReportInput): Promise<Re
       const found = obedience[i];
       return found === undefined ? each : { ...each, obedience: found };
     }),
-    ...(names.length > 1
-      ? {
-          families: names.map((family) => ({
-            family,
-            ...compareSet(
-              input,
-              models,
-              similarities,
-              all.filter((position) => families[position] === family),
-            ),
-          })),
-        }
-      : {}),
+    ...(byFamily.length > 0 ? { families: byFamily } : {}),
     ...(distances.length > 0 ? { distances } : {}),
     ...(obeyed && obeyedAfter ? { obedienceChange: obedienceChange(obeyed, obeyedAfter) } : {}),
     charts: input.charts ?? [],
@@ -126,49 +130,73 @@ function similaritiesOf(input: EvaluationReportInput, model: ReportedModel, posi
   return similarityTables(model.evaluation, original, input.dimensions ?? {}, input.texts);
 }
 
+/** A function to call after each part of the work: tells of it, and lets signals and timers have their turn. */
+function pacer({ onProgress, signal }: EvaluationReportInput, steps: number): () => Promise<void> {
+  let step = 0;
+  return async () => {
+    onProgress?.(++step, steps);
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
+  };
+}
+
 /** Results of the prompts at `positions`, and what changed from the first model to the second. */
-function compareSet(
-  { targets }: EvaluationReportInput,
-  models: readonly ReportedModel[],
+async function compareSet(
+  { models, targets }: EvaluationReportInput,
   similarities: readonly Similarities[],
   positions: readonly number[],
-): Comparison {
+  advance: () => Promise<void>,
+): Promise<Comparison> {
   const parts = models.map(({ evaluation }) => ({
     ...evaluation,
     prompts: positions.map((position) => evaluation.prompts[position]!),
   }));
+  const trained = new Set(targets[0]!.attributes.map(({ name }) => name));
+  const results: AttributeResult[][] = models.map(() => []);
+  const changes: AttributeChange[] = [];
+  for (const [position, target] of targets.entries()) {
+    parts.forEach((part, i) => {
+      results[i]!.push(measureEvaluation(part, target));
+    });
+    const isTrained = target.attributes.every(({ name }) => trained.has(name));
+    changes.push(...changeOf(parts, results, target, isTrained, position));
+    await advance();
+  }
   const similar = compareSimilarities(models, similarities, positions);
   const faces = parts.map(({ prompts }) => faceRates(prompts.map((prompt) => prompt.faces)));
   const evaluations = models.map(({ label }, i) => ({
     label,
-    attributes: targets.map((target) => measureEvaluation(parts[i]!, target)),
+    attributes: results[i]!,
     faces: faces[i]!,
     quality: similar.quality[i]!,
   }));
-  const [before, after] = parts;
-  if (before === undefined || after === undefined) return { evaluations };
-  const trained = new Set(targets[0]!.attributes.map(({ name }) => name));
+  if (models.length < 2) return { evaluations };
   return {
     evaluations,
-    changes: targets
-      .filter((target) => haveFaces(before, after, target))
-      .map((target, i) =>
-        comparePairs(
-          before,
-          after,
-          target,
-          target.attributes.every(({ name }) => trained.has(name)),
-          {
-            random: createGenerator({ seed: i, stream: 'bootstrap of changes' }).uniform,
-          },
-        ),
-      ),
+    changes,
     qualityChanges: similar.changes,
     faceChanges: {
       noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
       severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
     },
   };
+}
+
+/**
+ * Change of the attribute whose results stand last: in pairs where images come in pairs; none for a single model, or where no
+ * prompt shows a face before and after.
+ */
+function changeOf(
+  [before, after]: readonly Evaluation[],
+  [first, second]: readonly AttributeResult[][],
+  target: TargetDistribution,
+  trained: boolean,
+  seed: number,
+): AttributeChange[] {
+  if (before === undefined || after === undefined || !haveFaces(before, after, target)) return [];
+  const bootstrap = { random: createGenerator({ seed, stream: 'bootstrap of changes' }).uniform };
+  if (arePaired(before, after)) return [comparePairs(before, after, target, trained, bootstrap)];
+  return [{ ...compareAttribute(first!.at(-1)!, second!.at(-1)!, bootstrap), trained }];
 }
 
 /** Means of the similarities of each model, and the changes of those that both have, over the prompts at `positions`. */
@@ -212,11 +240,13 @@ function compareSimilarities(
 
 /** Whether some prompt shows a face in both evaluations, without which nothing can be compared. */
 function haveFaces(before: Evaluation, after: Evaluation, { attributes }: TargetDistribution): boolean {
+  const later = new Map(after.prompts.map((prompt) => [prompt.prompt, prompt]));
   const [{ name }] = attributes as [AttributeHead];
   const shows = (column: Int32Array) => column.some((k) => k !== NO_FACE);
-  return before.prompts.some(
-    ({ classes }, p) => shows(classes[name]!) && shows(after.prompts[p]!.classes[name]!),
-  );
+  return before.prompts.some(({ prompt, classes }) => {
+    const match = later.get(prompt);
+    return match !== undefined && shows(classes[name]!) && shows(match.classes[name]!);
+  });
 }
 
 async function sheetsOf(models: readonly ReportedModel[], heads: readonly AttributeHead[]) {

@@ -1,7 +1,6 @@
 /** What the features of judged images say: similarity to prompts and originals, and distances between sets of images. */
 
 import type { Evaluation } from './evaluate.ts';
-import type { KernelDistanceOptions } from './kernel_distance.ts';
 import { kernelDistance, pairedKernelDistance } from './kernel_distance.ts';
 import { arePaired } from './paired_change.ts';
 import type { ImageDistance } from './report_data.ts';
@@ -56,54 +55,51 @@ export function similarityTables(
 }
 
 /**
- * KID between two models, and between each model and real images, on the features of each encoder. Two models' images from
- * the same noise are taken as pairs.
+ * KID between two models, and between each model and real images, on the features of one encoder. Two models' images from the
+ * same noise are taken as pairs; sets of fewer than three images are left out.
  * @param models one model, or two in order
+ * @param dimension length of the encoder's features
  */
 export function imageDistances(
   models: readonly { readonly label: string; readonly evaluation: Evaluation }[],
-  dimensions: Readonly<Record<string, number>>,
+  encoder: string,
+  dimension: number,
   real?: RealImages,
 ): ImageDistance[] {
-  return Object.entries(dimensions).flatMap(([encoder, dimension]) => {
-    const sets = models.map(({ label, evaluation }) => ({
+  const sets = models
+    .map(({ label, evaluation }) => ({
       label,
+      evaluation,
       ...spreadFeatures(evaluation, encoder, dimension),
-    }));
-    const [first, last] = [sets[0]!, sets.at(-1)!];
-    const distances: ImageDistance[] = [];
-    if (sets.length > 1 && sizeOf(first) >= 3 && sizeOf(last) >= 3) {
-      const options: KernelDistanceOptions = { groups: last.groups };
-      const paired = arePaired(models[0]!.evaluation, models.at(-1)!.evaluation);
-      const measure = paired ? pairedKernelDistance : kernelDistance;
-      distances.push({
-        features: encoder,
-        from: last.label,
-        to: first.label,
-        ...measure(last.features, first.features, dimension, options),
-      });
-    }
-    if (real !== undefined) {
-      for (const { label, features, groups } of sets) {
-        const others = real.features[encoder]!;
-        if (features.length / dimension < 3) continue;
-        distances.push({
-          features: encoder,
-          from: label,
-          to: real.name,
-          ...kernelDistance(features, spreadRows(others, dimension), dimension, { groups }),
-        });
-      }
-    }
-    return distances;
-  });
+    }))
+    .filter(({ features }) => features.length / dimension >= 3);
+  const [first, last] = sets;
+  const distances: ImageDistance[] = [];
+  if (first !== undefined && last !== undefined) {
+    const paired = arePaired(first.evaluation, last.evaluation);
+    const measure = paired ? pairedKernelDistance : kernelDistance;
+    distances.push({
+      features: encoder,
+      from: last.label,
+      to: first.label,
+      ...measure(last.features, first.features, dimension, { groups: last.groups }),
+    });
+  }
+  const others = real?.features[encoder];
+  if (real === undefined || others === undefined) return distances;
+  const photos = spreadRows(others, dimension);
+  return [
+    ...distances,
+    ...sets.map(({ label, features, groups }) => ({
+      features: encoder,
+      from: label,
+      to: real.name,
+      ...kernelDistance(features, photos, dimension, { groups }),
+    })),
+  ];
 }
 
-function sizeOf({ groups }: { readonly groups: readonly number[] }): number {
-  return groups.reduce((sum, size) => sum + size, 0);
-}
-
-/** Positions of `count` items spread evenly over as many as there are. */
+/** Positions of the items that a distance takes. */
 function spreadPositions(items: number): number[] {
   if (items <= MAXIMUM_DISTANCE_IMAGES) return Array.from({ length: items }, (_, i) => i);
   return Array.from({ length: MAXIMUM_DISTANCE_IMAGES }, (_, i) =>
