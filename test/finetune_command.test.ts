@@ -89,6 +89,22 @@ describe('evenhand finetune', () => {
     expect(drawn.status, drawn.stderr).toBe(0);
   });
 
+  it('maximises a score of the user beside fairness, and refuses a file that is none before any work', async () => {
+    const short = ['--set', 'optimizer.iterations=1', '--set', 'validation.every=0'];
+    const brightness = fileURLToPath(new URL('../configs/brightness.mjs', import.meta.url));
+    const result = await runCli([...argumentsOf('bright'), ...short, '--objective', brightness]);
+    expect(result.stderr).toBe('');
+    const { loss, metrics } = JSON.parse(readFileSync(at('bright', 'log.jsonl'), 'utf8'));
+    expect(metrics['score brightness']).toBeGreaterThan(-1.5);
+    const plain = JSON.parse(readFileSync(at('whole', 'log.jsonl'), 'utf8').split('\n')[0]!);
+    expect(loss).toBeCloseTo(plain.loss - metrics['score brightness'], 3);
+    const missing = await runCli([...argumentsOf('none'), '--objective', 'nowhere.onnx']);
+    expect(missing.stderr).toMatch(
+      /objective: expected a \.js, \.mjs or \.onnx file, found none at nowhere\.onnx/,
+    );
+    expect(existsSync(at('none'))).toBe(false);
+  });
+
   it('goes on after kill -9 and comes to the same bits', async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', main, ...argumentsOf('killed')], {
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -15,6 +15,7 @@ import { finetuneDigest } from '../finetune/config.ts';
 import type { IterationCost } from '../finetune/cost.ts';
 import { secondsPerUnit } from '../finetune/cost.ts';
 import { finetune } from '../finetune/run.ts';
+import { openScore } from '../finetune/score_file.ts';
 import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
@@ -55,6 +56,7 @@ export async function runFinetune(
     modelDirectory,
     trainPrompts,
     validationPrompts: spreadPrompts(trainPrompts, config.validation.prompts),
+    scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
   });
   mkdirSync(config.output, { recursive: true });
   writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
@@ -96,6 +98,7 @@ export async function runFinetune(
     };
   } finally {
     await prepared.guard?.release();
+    await Promise.all(prepared.scores.map((score) => score.release()));
     await prepared.loss.release();
     await prepared.pipeline.release();
   }

@@ -17,6 +17,8 @@ import { fairnessObjective } from './fairness_objective.ts';
 import type { RunGuard } from './guard.ts';
 import { openGuard } from './guard_models.ts';
 import type { ImageObjective } from './objective.ts';
+import type { ImageScore, ScoreObjective } from './score_objective.ts';
+import { addObjectives, scoreObjective } from './score_objective.ts';
 import type { FinetuneSettings } from './settings.ts';
 import type { TrainedPart } from './trained_part.ts';
 
@@ -28,6 +30,8 @@ export interface PreparedFinetune {
   readonly loss: ImageLoss;
   readonly target: TargetDistribution;
   readonly objective: ImageObjective;
+  /** The objectives beside fairness, which are part of `objective`. */
+  readonly scores: readonly ScoreObjective[];
   /** Null where none is configured. */
   readonly guard: RunGuard | null;
   readonly settings: FinetuneSettings;
@@ -40,6 +44,8 @@ export interface FinetuneResources {
   readonly modelDirectory: string;
   readonly trainPrompts: readonly string[];
   readonly validationPrompts: readonly string[];
+  /** The configuration's objectives, opened, in its order. */
+  readonly scores?: readonly ImageScore[];
   /** Batch sizes of the compiled graphs. */
   readonly batchSizes?: Partial<BatchSizes>;
 }
@@ -62,6 +68,9 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), ...batch });
   const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
   const pipeline = new TextToImagePipeline(runtime, model, sizes);
+  const scores = (resources.scores ?? []).map((score, i) =>
+    scoreObjective(runtime, score, { ...config.objectives[i]!, ...batch }),
+  );
   const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
   checkBestMetric(config, target);
   return {
@@ -70,7 +79,8 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     judges,
     loss,
     target,
-    objective: fairnessObjective(loss, target),
+    objective: addObjectives([fairnessObjective(loss, target), ...scores]),
+    scores,
     guard,
     settings: settingsOf(config, model, trainPrompts, validationPrompts),
   };

@@ -44,6 +44,7 @@ describe('a finetuning configuration', () => {
         faceTarget: 'nearest',
         targetSet: 'drawn',
       },
+      objectives: [],
       optimizer: {
         iterations: 10_000,
         learningRate: 5e-5,

@@ -106,6 +106,22 @@ const fields = z.strictObject({
       targetSet: z.enum(['drawn', 'even']).default('drawn'),
     })
     .prefault({}),
+  /** Scores of images by files of the user's, minimised or maximised beside the fairness loss; see `openScore`. */
+  objectives: z
+    .array(
+      z.strictObject({
+        /** Module (.js, .mjs) or ONNX model, relative to the current folder. */
+        file: z.string().min(1),
+        weight: z.number().positive().default(1),
+        direction: z.enum(['maximise', 'minimise']).default('maximise'),
+        /** Of an ONNX model: the output that holds the score, side of its images, channels' mean and deviation. */
+        output: z.string().optional(),
+        side: z.int().min(1).optional(),
+        mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
+        deviation: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
+      }),
+    )
+    .default([]),
   optimizer: z
     .strictObject({
       iterations: z.int().min(1).default(10_000),

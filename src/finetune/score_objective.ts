@@ -28,6 +28,12 @@ export interface ScoreOptions {
   readonly batchSize?: number;
 }
 
+/** A score as an objective, with graphs of its own. */
+export interface ScoreObjective extends ImageObjective {
+  /** Gives the graphs' memory back. */
+  release(): Promise<void>;
+}
+
 /**
  * The loss -weight * mean score (maximise) or weight * mean score (minimise), and its gradient at the images.
  * @throws Error, when it first runs, if the score is not one float32 number an image
@@ -36,7 +42,7 @@ export function scoreObjective(
   runtime: Runtime,
   { name, score }: ImageScore,
   { weight = 1, direction = 'maximise', batchSize = 8 }: ScoreOptions = {},
-): ImageObjective & { release(): Promise<void> } {
+): ScoreObjective {
   const sign = direction === 'maximise' ? -1 : 1;
   const graphs = (differentiable: boolean) =>
     graphsBySize(({ height, width }) =>

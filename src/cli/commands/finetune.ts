@@ -1,6 +1,7 @@
 /** `evenhand finetune`: trains an adapter until the people a model draws follow the configured distribution. */
 
 import { Command } from 'commander';
+import type { FinetuneConfig } from '../../finetune/config.ts';
 import { finetuneConfigSchema } from '../../finetune/config.ts';
 import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig } from '../config.ts';
@@ -8,12 +9,20 @@ import { runFinetune } from '../finetuning.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, jsonOption, printConfigOption, setOption, threadsOption } from '../options.ts';
+import {
+  collect,
+  deviceOption,
+  jsonOption,
+  printConfigOption,
+  setOption,
+  threadsOption,
+} from '../options.ts';
 import { createProgress, formatDuration } from '../progress.ts';
 
 interface FinetuneOptions extends RuntimeChoice {
   readonly set?: readonly string[];
   readonly output?: string;
+  readonly objective?: readonly string[];
   readonly printConfig?: boolean;
   readonly json?: boolean;
 }
@@ -31,11 +40,15 @@ load. A stopped run goes on when the same command is given again.
 
 train.part is prompt, text-encoder, unet, text-encoder+unet or layers (whole weights, named by patterns).
 
+--objective adds a differentiable score of your own to the loss: a module whose default export makes graph values,
+(images, graph) => scores, or an ONNX model; weight and direction are set under "objectives" in the configuration.
+
 Examples:
   evenhand finetune gender.yaml
   evenhand finetune gender.yaml --set optimizer.iterations=200 --set train.part=prompt --output runs/short
   evenhand finetune gender.yaml --set train.part=unet --set train.rank=16 --set microBatch=4
   evenhand finetune gender.yaml --set stop.distance=0.05
+  evenhand finetune gender.yaml --objective configs/brightness.mjs
   evenhand finetune gender.yaml --print-config`;
 
 /** Makes the command. */
@@ -48,6 +61,7 @@ export function finetuneCommand(io: Io): Command {
     .argument('<config>', 'configuration, YAML or JSON')
     .addOption(setOption())
     .option('-o, --output <folder>', 'run folder (default: the one in the configuration)')
+    .option('--objective <file>', 'score to maximise beside fairness; may be given several times', collect)
     .addOption(deviceOption())
     .addOption(threadsOption())
     .addOption(printConfigOption())
@@ -56,10 +70,18 @@ export function finetuneCommand(io: Io): Command {
     .action((file: string, options: FinetuneOptions) => runCommand(file, options, io));
 }
 
+function plainObjective(file: string): FinetuneConfig['objectives'][number] {
+  return { file, weight: 1, direction: 'maximise' };
+}
+
 async function runCommand(file: string, options: FinetuneOptions, io: Io): Promise<void> {
   const { output, set = [] } = options;
   const overrides = output === undefined ? set : [...set, `output=${JSON.stringify(output)}`];
-  const config = loadConfig(finetuneConfigSchema, { file, overrides });
+  const read = loadConfig(finetuneConfigSchema, { file, overrides });
+  const config = {
+    ...read,
+    objectives: [...read.objectives, ...(options.objective ?? []).map(plainObjective)],
+  };
   if (options.printConfig) {
     io.stdout.write(formatConfig(config));
     return;
