@@ -7,6 +7,7 @@ import { headKind } from './heads.ts';
 import { PRONOUNS } from './lexicon/descriptions.ts';
 import type { PersonEntry } from './lexicon/entries.ts';
 import { AGE_SERVANTS, LANGUAGE_TEACHERS } from './lexicon/occupations.ts';
+import { ANIMAL_HANDLERS } from './lexicon/things.ts';
 import type { Modifiers } from './noun_phrases.ts';
 import { readModifiers } from './noun_phrases.ts';
 import type { Term } from './terms.ts';
@@ -43,6 +44,7 @@ function createDraft(
     kind === 'several' || (term.entry?.kind === 'attribute' ? term.entry.plural === true : person!.plural);
   const quantity = kind === 'several' ? SEVERAL : quantityOf(modifiers, plural, person);
   if (modifiers.number !== null && isMeasureOfImages(terms, modifiers, head)) return null;
+  if (isAnimal(terms, modifiers, head, person) || terms[modifiers.from - 1]?.key === 'like') return null;
   const attributes = [...modifiers.attributes, head].flatMap((i) =>
     findingsAt(prompt, terms, i, head, person),
   );
@@ -140,6 +142,17 @@ function quantityOf({ number, lone }: Modifiers, plural: boolean, person: Person
 
 function exactly(count: number): Quantity {
   return Object.freeze({ least: count, most: count, said: true });
+}
+
+/** 'A raccoon king' is a raccoon, 'a pig farmer' no pig. */
+function isAnimal(
+  terms: readonly Term[],
+  { from }: Modifiers,
+  head: number,
+  person: PersonEntry | null,
+): boolean {
+  if (person === null || ANIMAL_HANDLERS.has(person.noun)) return false;
+  return terms.slice(from, head).some(({ entry }) => entry?.kind === 'animal');
 }
 
 /** 'Two portrait photos' counts images. */

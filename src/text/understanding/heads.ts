@@ -43,7 +43,13 @@ function isHeadNoun(terms: readonly Term[], k: number): boolean {
   if (after?.kind === 'image') return terms[k + 2]?.key !== 'of';
   if (next.capitalized && after === null && entry.role !== 'name')
     return !term.capitalized || entry.role !== 'collective';
-  return !isThing(next);
+  return !isThing(next) || isVerbBeforeObject(term, next, terms[k + 2]);
+}
+
+/** 'A man sips a latte': words in -s that the tagger takes for nouns, with a determiner after them. */
+function isVerbBeforeObject({ entry }: Term, next: Term, object: Term | undefined): boolean {
+  if (entry?.kind !== 'person' || entry.plural || next.entry !== null || object === undefined) return false;
+  return /[a-z]s$/.test(next.key) && (DETERMINERS.has(object.key) || /^(?:and|it|them)$/.test(object.key));
 }
 
 /** 'A pair', 'pair of twins', but 'pair skating'. */

@@ -30,12 +30,13 @@ export function findTerms(prompt: string, tokens: readonly Token[]): readonly Te
   const terms: Term[] = [];
   for (let i = 0; i < tokens.length; ) {
     const age = ages.find(({ start }) => start === tokens[i]!.start);
+    const phrase = phraseTerm(tokens, i);
     const match = (age && followsFittingNoun(age.entry, terms.at(-1))
       ? ageTerm(tokens, i, age.end, age.entry)
       : null) ??
       tagTerm(tokens, i) ??
-      nameTerm(tokens, i) ??
-      phraseTerm(tokens, i) ?? { count: 1, term: term(tokens, i, 1, numeral(tokens[i]!)) };
+      nameTerm(tokens, i, phrase) ??
+      phrase ?? { count: 1, term: term(tokens, i, 1, numeral(tokens[i]!)) };
     const piece = chess && CHESS_PIECES.has(match.term.key);
     terms.push(
       piece ? Object.freeze({ ...match.term, entry: Object.freeze({ kind: 'thing' }) }) : match.term,
@@ -108,7 +109,8 @@ function tagTerm(tokens: readonly Token[], at: number): Match | null {
 }
 
 /** A name: a first name and the capitalised words after it, or a title and capitalised words. */
-function nameTerm(tokens: readonly Token[], at: number): Match | null {
+function nameTerm(tokens: readonly Token[], at: number, phrase: Match | null): Match | null {
+  if (phrase?.term.entry?.kind === 'animal' || phrase?.term.entry?.kind === 'thing') return null;
   const first = tokens[at]!;
   if (!isCapitalized(first)) return null;
   const title = TITLES[first.text.toLowerCase()];

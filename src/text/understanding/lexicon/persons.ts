@@ -63,7 +63,7 @@ const ROWS: readonly Row[] = [
   [wordList`king, prince, duke, baron, earl, emperor, tsar, viscount, nobleman, sultan, maharaja, pharaoh, pope, monk,
     friar, abbot, headmaster, cowboy, ballboy, bellboy, busboy, playboy, masseur,
     patriarch, choirmaster, gigolo, prom king, boy scout,
-    lord, knight, warlord, wise man, strongman, hangman`,
+    lord, warlord, wise man, strongman, hangman`,
     'office', 'gendered title', { gender: 'male' }],
 ];
 

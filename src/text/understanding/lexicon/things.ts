@@ -8,7 +8,7 @@ const ANIMALS = wordList`animal, ant, ape, bear, bee, beetle, bird, buffalo, bul
   eagle, elephant, falcon, fish, flamingo, foal, fox, frog, gazelle, giraffe, goat, goose, gorilla, hamster, hawk, hen,
   hippo, horse, hound, husky, hyena, insect, jaguar, kangaroo, kitten, kitty, koala, lamb, leopard, lion, lioness, lizard,
   llama, mare, monkey, moose, mouse, octopus, orangutan, ostrich, otter, owl, ox, panda, panther, parrot, peacock, penguin,
-  pet, pig, pigeon, pony, poodle, puppy, rabbit, raccoon, rat, raven, retriever, rhino, rooster, seal, shark, sheep,
+  pet, pig, pigeon, pony, poodle, puppy, rabbit, raccoon, racoon, rat, raven, retriever, rhino, rooster, seal, shark, sheep,
   snake, sparrow, spider, squirrel, stallion, stork, swan, tiger, tigress, tortoise, turtle, unicorn, vixen, whale, wolf,
   zebra, ship, boat, vessel, german shepherd, australian shepherd, king penguin, king crab, king cobra, queen bee,
   soldier ant, emperor penguin, monarch butterfly, monk seal, black widow spider, bull terrier, saint bernard, great dane,
@@ -96,6 +96,14 @@ export const THINGS: readonly (readonly [string, Entry])[] = Object.freeze([
 
 /** Words of a game whose pieces are called king, queen, knight and bishop. */
 export const CHESS_WORDS: ReadonlySet<string> = new Set(CHESS);
+
+/** Nouns of people who deal with the animal before them; other nouns after an animal name it ('raccoon king'). */
+export const ANIMAL_HANDLERS: ReadonlySet<string> = new Set(
+  wordList`trainer, walker, groomer, breeder, farmer, keeper, owner, lover, rider, tamer, handler, catcher, sitter, hunter,
+    rescuer, photographer, watcher, racer, jockey, herder, seller, dealer, surgeon, doctor, fighter, fisher, wrangler,
+    shepherd, builder, captain, rancher, lady, worker, charmer, inspector, milker, fancier, driver, vet, veterinarian,
+    technician, merchant, butcher, judge, specialist, expert, designer, maker, boy, girl, man, woman, person, people`,
+);
 
 /** Names of those pieces. */
 export const CHESS_PIECES: ReadonlySet<string> = new Set(
