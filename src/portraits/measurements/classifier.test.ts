@@ -49,7 +49,7 @@ describe.each(['classifier', 'classifier_evaluation'])('%s', (name) => {
       expect(race!.accuracy).toBeGreaterThan(0.97);
       expect(age!.accuracy).toBeGreaterThan(0.97);
     }
-    // Labels are smoothed by .05, so that a sure classifier says about .975 and the calibration error stays near that gap.
+    // Labels are smoothed by up to .05, so that a sure classifier says about .975 and its calibration error is near that gap.
     expect(clean.attributes.gender!.calibrationError).toBeLessThan(0.06);
     expect(clean.attributes.race!.calibrationError).toBeLessThan(0.08);
     await classifier.release();
