@@ -103,7 +103,12 @@ export function measureAttribute(
     floorAt: (shares: readonly number[], images: number) => number,
   ): Measure => ({
     ...summarize(values),
-    interval,
+    // Bias and total variation lie in 0..1; a centred bootstrap can reach beyond.
+    interval: interval && {
+      ...interval,
+      low: Math.min(1, Math.max(0, interval.low)),
+      high: Math.min(1, Math.max(0, interval.high)),
+    },
     floor: groups.length === 0 ? null : meanFloor(groups, (images) => floorAt(shares, images)),
   });
   const everything = distributionOf(

@@ -141,6 +141,21 @@ describe('measureAttribute', () => {
     expect(wrong).toThrow(/Prompt 'x': Image 0/);
   });
 
+  it('keeps intervals within 0..1 however few and one-sided the images are', () => {
+    const target = uniformTarget([{ name: 'gender', classes: ['female', 'male'] }]);
+    for (let males = 0; males <= 8; males++) {
+      const classes = Array.from({ length: 8 }, (_, i) => (i < males ? 1 : 0));
+      const random = createGenerator({ seed: males, stream: 'bounds' }).uniform;
+      const { bias, totalVariation: distance } = measureAttribute([{ prompt: 'a', classes }], target, {
+        random,
+      });
+      for (const { interval } of [bias, distance]) {
+        expect(interval!.low).toBeGreaterThanOrEqual(0);
+        expect(interval!.high).toBeLessThanOrEqual(1);
+      }
+    }
+  });
+
   it('has no interval without faces', () => {
     const result = measureAttribute([{ prompt: 'x', classes: [-1] }], uniformTarget([gender]), {
       random: random(),
