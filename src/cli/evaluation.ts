@@ -13,7 +13,7 @@ import type { Runtime } from '../graph/index.ts';
 import { UsageError } from './errors.ts';
 import type { EvaluateConfig } from './evaluate_config.ts';
 import { defaultImagesPerPrompt } from './evaluate_config.ts';
-import { resolveExplicitPrompts, resolvePromptSet, spreadItems } from './measured_prompts.ts';
+import { resolveExplicitPrompts, resolvePromptSet } from './measured_prompts.ts';
 import type { MeasuringBench, MeasuringPlan } from './measuring.ts';
 import {
   describeBias,
@@ -27,6 +27,7 @@ import {
 } from './measuring.ts';
 import { resolveModel } from './models.ts';
 import type { Progress } from './progress.ts';
+import { spreadItems } from './prompts.ts';
 
 /** Images of each explicit prompt where nothing is configured. */
 const EXPLICIT_IMAGES = 16;

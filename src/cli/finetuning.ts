@@ -5,7 +5,6 @@ import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
-import type { TargetDescription } from '../fairness/index.ts';
 import { describedAttributes } from '../fairness/index.ts';
 import type { PreparedFinetune } from '../finetune/assemble.ts';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
@@ -25,7 +24,7 @@ import { resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
-import { resolvePrompts, spreadPrompts } from './prompts.ts';
+import { resolvePrompts, spreadItems } from './prompts.ts';
 
 /** A finished run and its files. */
 export interface FinetuneOutcome extends FinetuneResult {
@@ -55,7 +54,7 @@ export async function runFinetune(
     runtime,
     modelDirectory,
     trainPrompts,
-    validationPrompts: spreadPrompts(trainPrompts, config.validation.prompts),
+    validationPrompts: spreadItems(trainPrompts, config.validation.prompts),
     scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
   });
   mkdirSync(config.output, { recursive: true });
@@ -129,16 +128,14 @@ function describeCost({ images, units, unitsPerImageStep, parameters, peakBytes 
 }
 
 function describedTargetOf({ target }: FinetuneConfig): string {
-  return typeof target === 'string' ? target : describedAttributes(target as TargetDescription).join(', ');
+  return typeof target === 'string' ? target : describedAttributes(target).join(', ');
 }
 
 function progressOf(
   { iteration, iterations, loss, metrics, secondsLeft }: FinetuneProgress,
   config: FinetuneConfig,
 ) {
-  const shown = describedAttributes(config.target as TargetDescription | string).map(
-    (name) => `bias ${name}`,
-  );
+  const shown = describedAttributes(config.target).map((name) => `bias ${name}`);
   const numbers = Object.fromEntries(shown.map((name) => [name, metrics[name] ?? Number.NaN]));
   return { task: 'finetune', step: iteration, steps: iterations, numbers: { loss, ...numbers }, secondsLeft };
 }

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { UsageError } from './errors.ts';
 import { EXPLICIT_PROMPTS, knownExplicitPrompts } from './explicit_prompts.ts';
-import { resolveExplicitPrompts, resolvePromptSet, spreadItems } from './measured_prompts.ts';
+import { resolveExplicitPrompts, resolvePromptSet } from './measured_prompts.ts';
+import { spreadItems } from './prompts.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'prompts-'));
 afterAll(() => rmSync(folder, { recursive: true }));

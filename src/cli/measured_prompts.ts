@@ -56,12 +56,6 @@ export function resolveExplicitPrompts(
   return choice === 'shipped' && chosen.length === 0 ? knownExplicitPrompts(known) : chosen;
 }
 
-/** `count` of the items, spread evenly over the list; all where there are fewer. */
-export function spreadItems<Item>(items: readonly Item[], count: number): Item[] {
-  if (count >= items.length) return [...items];
-  return Array.from({ length: count }, (_, i) => items[Math.floor(((i + 0.5) * items.length) / count)]!);
-}
-
 function asUsage<T>(read: () => T): T {
   try {
     return read();

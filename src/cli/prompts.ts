@@ -54,8 +54,8 @@ export function promptsOfFile(file: string): string[] {
   return prompts;
 }
 
-/** `count` of the prompts, spread evenly over the list; all where there are fewer. */
-export function spreadPrompts(prompts: readonly string[], count: number): string[] {
-  if (count >= prompts.length) return [...prompts];
-  return Array.from({ length: count }, (_, i) => prompts[Math.floor(((i + 0.5) * prompts.length) / count)]!);
+/** `count` of the items, spread evenly over the list; all where there are fewer. */
+export function spreadItems<Item>(items: readonly Item[], count: number): Item[] {
+  if (count >= items.length) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor(((i + 0.5) * items.length) / count)]!);
 }

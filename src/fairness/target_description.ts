@@ -3,10 +3,12 @@
 import { closestName } from './closest_name.ts';
 import type { Attribute, SharesByClass, TargetDistribution } from './target_distribution.ts';
 import {
-  cellOfClasses,
   classesOfCell,
+  conditionalTarget,
   createTarget,
   indexOfClass,
+  marginalTarget,
+  productTarget,
   targetFromShares,
   uniformTarget,
 } from './target_distribution.ts';
@@ -140,7 +142,7 @@ function extend(
   const tables = new Map(
     Object.entries(cases).map(([name, inner]) => [
       indexOfClass(condition, name),
-      createTarget([attribute], readShares(attribute, inner)).shares,
+      readShares(attribute, inner),
     ]),
   );
   const missing = condition.classes.filter((_, k) => !tables.has(k));
@@ -149,16 +151,15 @@ function extend(
       `Target, ${attribute.name} given ${given}: expected shares for every class, received none for ${missing.join(', ')}`,
     );
   }
-  const table = base.shares.flatMap((outer, cell) =>
-    tables.get(classesOfCell(base.attributes, cell)[axis]!)!.map((inner) => outer * inner),
+  return conditionalTarget(
+    base,
+    attribute,
+    (cell) => tables.get(classesOfCell(base.attributes, cell)[axis]!)!,
   );
-  return createTarget([...base.attributes, attribute], table);
 }
 
 function multiply(base: TargetDistribution | null, target: TargetDistribution): TargetDistribution {
-  if (base === null) return target;
-  const shares = base.shares.flatMap((outer) => target.shares.map((inner) => outer * inner));
-  return createTarget([...base.attributes, ...target.attributes], shares);
+  return base === null ? target : productTarget([base, target]);
 }
 
 /** One number a class of the attribute; their sum is left to {@link createTarget}. */
@@ -207,21 +208,13 @@ function asTable(where: string, shares: SharesByClass): SharesByClass {
  * that the table is joint.
  */
 export function targetInWords(target: TargetDistribution): string {
-  const { attributes, shares } = target;
-  const marginals = attributes.map(({ classes }, axis) =>
-    classes.map((_, k) =>
-      shares.reduce((sum, share, cell) => sum + (classesOfCell(attributes, cell)[axis] === k ? share : 0), 0),
-    ),
-  );
+  const marginals = target.attributes.map(({ name }) => marginalTarget(target, name));
   const percent = (share: number) => `${Number((share * 100).toFixed(1))}%`;
-  const phrases = attributes.map(
+  const phrases = target.attributes.map(
     ({ name, classes }, axis) =>
-      `${name}: ${classes.map((className, k) => `${percent(marginals[axis]![k]!)} ${className}`).join(', ')}`,
+      `${name}: ${classes.map((className, k) => `${percent(marginals[axis]!.shares[k]!)} ${className}`).join(', ')}`,
   );
-  const independent = shares.every((share, cell) => {
-    const classes = classesOfCell(attributes, cell);
-    const product = classes.reduce((all, k, axis) => all * marginals[axis]![k]!, 1);
-    return Math.abs(share - product) < 1e-9 && cellOfClasses(attributes, classes) === cell;
-  });
+  const product = productTarget(marginals).shares;
+  const independent = target.shares.every((share, cell) => Math.abs(share - product[cell]!) < 1e-9);
   return independent ? phrases.join('; ') : `${phrases.join('; ')} (a joint table: not independent)`;
 }

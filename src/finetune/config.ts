@@ -8,7 +8,7 @@ import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 
 const share = z.number().min(0).max(1);
-const describedShares: z.ZodType<number | string | object> = z.lazy(() =>
+const describedShares: z.ZodType<TargetDescription[string]> = z.lazy(() =>
   z.union([share, z.string(), z.record(z.string(), describedShares)]),
 ) as never;
 
@@ -17,6 +17,19 @@ const ratios = z.strictObject({
   outside: share.default(0.2),
   /** lambda_3 / lambda_2: further factor on the face. */
   face: share.default(0.2),
+});
+
+/** A score by a file of the user's, see `openScore`. */
+export const objectiveSchema = z.strictObject({
+  /** Module (.js, .mjs) or ONNX model, relative to the current folder. */
+  file: z.string().min(1),
+  weight: z.number().positive().default(1),
+  direction: z.enum(['maximise', 'minimise']).default('maximise'),
+  /** Of an ONNX model: the output that holds the score, side of its images, channels' mean and deviation. */
+  output: z.string().optional(),
+  side: z.int().min(1).optional(),
+  mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
+  deviation: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
 });
 
 const loraFields = {
@@ -107,21 +120,7 @@ const fields = z.strictObject({
     })
     .prefault({}),
   /** Scores of images by files of the user's, minimised or maximised beside the fairness loss; see `openScore`. */
-  objectives: z
-    .array(
-      z.strictObject({
-        /** Module (.js, .mjs) or ONNX model, relative to the current folder. */
-        file: z.string().min(1),
-        weight: z.number().positive().default(1),
-        direction: z.enum(['maximise', 'minimise']).default('maximise'),
-        /** Of an ONNX model: the output that holds the score, side of its images, channels' mean and deviation. */
-        output: z.string().optional(),
-        side: z.int().min(1).optional(),
-        mean: z.tuple([z.number(), z.number(), z.number()]).optional(),
-        deviation: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]).optional(),
-      }),
-    )
-    .default([]),
+  objectives: z.array(objectiveSchema).default([]),
   optimizer: z
     .strictObject({
       iterations: z.int().min(1).default(10_000),
@@ -203,13 +202,13 @@ export function configuredTarget(
   config: Pick<FinetuneConfig, 'target'>,
   known: readonly AttributeHead[],
 ): TargetDistribution {
-  return describedTarget(config.target as TargetDescription | string, known);
+  return describedTarget(config.target, known);
 }
 
 /** The constants of the losses that a configuration names; attributes without own ratios have the defaults. */
 export function configuredWeights(config: FinetuneConfig): LossWeights {
   const { loss, target, seed } = config;
-  const pairs = describedAttributes(target as TargetDescription | string).map((name) => {
+  const pairs = describedAttributes(target).map((name) => {
     const { outside, face } = ratios.parse(loss.ratios[name] ?? {});
     return [name, { ratio2: outside, ratio3: face }] as const;
   });

@@ -1,29 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../test/tiny_model.ts';
-import { openTextToImageModel } from '../diffusion/model.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { describe, expect, it } from 'vitest';
+import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
 import { outputWeights } from '../diffusion/schedulers/plan.ts';
-import { Runtime } from '../graph/index.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 import { measureGradientScales } from './gradient_scales.ts';
 import type { ImageObjective } from './objective.ts';
 import type { FinetuneSettings } from './settings.ts';
+import { settings as tinySettings } from './testing/tiny_run.ts';
 import { initialAdapter } from './trained_part.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'gradient-scales-'));
-writeTinyModel(folder);
-const model = openTextToImageModel(folder);
-const runtime = new Runtime({ threads: 1 });
-const pipeline = new TextToImagePipeline(runtime, model, { prompts: 2, denoiser: 2, decoder: 2 });
-afterAll(async () => {
-  await runtime.close();
-  rmSync(folder, { recursive: true });
-});
+const { folder, model, pipeline } = openTinyPipeline('gradient-scales');
 
 const squares: ImageObjective = {
   async evaluate({ images }) {
@@ -33,24 +20,13 @@ const squares: ImageObjective = {
 };
 
 const settings: FinetuneSettings = {
+  ...tinySettings,
   part: { kind: 'unet', rank: 1 },
   seed: 1,
-  iterations: 1,
-  imagesPerPrompt: 2,
   prompts: ['a nurse', 'a pilot'],
-  negativePrompt: '',
   samplingSteps: [1, 9],
-  guidanceScale: 3,
-  learningRate: 1,
-  weightDecay: 0,
-  betas: [0.9, 0.999],
-  clipNorm: 1,
-  averageDecay: 0,
   gradient: { mode: 'adjusted', branches: 'both', timesteps: 1 },
-  validation: { every: 0, prompts: [], imagesPerPrompt: 1, samplingSteps: 1 },
-  checkpointEvery: 1,
   directory: folder,
-  digest: '',
 };
 
 describe('scales of the gradient by timestep', () => {

@@ -1,11 +1,7 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../test/tiny_model.ts';
-import { openTextToImageModel } from '../diffusion/model.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import { Runtime } from '../graph/index.ts';
+import { describe, expect, it } from 'vitest';
+import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import { listCheckpoints } from './checkpoint.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { finetune } from './run.ts';
@@ -13,16 +9,7 @@ import type { FinetuneProgress, FinetuneSettings } from './settings.ts';
 import { brightness, settings } from './testing/tiny_run.ts';
 import { initialAdapter, trainedTensors } from './trained_part.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'finetune-run-'));
-writeTinyModel(path.join(folder, 'model'));
-const model = openTextToImageModel(path.join(folder, 'model'));
-const runtime = new Runtime({ threads: 1 });
-const pipeline = new TextToImagePipeline(runtime, model, { prompts: 2, denoiser: 2, decoder: 2 });
-
-afterAll(async () => {
-  await runtime.close();
-  rmSync(folder, { recursive: true });
-});
+const { folder, model, pipeline } = openTinyPipeline('finetune-run');
 
 interface Finished {
   readonly average: Map<string, Float32Array>;

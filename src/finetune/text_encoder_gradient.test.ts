@@ -1,28 +1,13 @@
 /** Gradients of soft tokens and low-rank factors of the text encoder against finite differences. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../test/tiny_model.ts';
+import { describe, expect, it } from 'vitest';
+import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import type { Adapter } from '../diffusion/adapter.ts';
-import { openTextToImageModel } from '../diffusion/model.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import { Runtime } from '../graph/index.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'text-gradient-'));
-writeTinyModel(path.join(folder, 'model'));
-const model = openTextToImageModel(path.join(folder, 'model'));
-const runtime = new Runtime({ threads: 1 });
-const pipeline = new TextToImagePipeline(runtime, model, { prompts: 2, denoiser: 2, decoder: 2 });
-
-afterAll(async () => {
-  await runtime.close();
-  rmSync(folder, { recursive: true });
-});
+const { model, pipeline } = openTinyPipeline('text-gradient');
 
 describe('gradients of the text encoder', () => {
   const prompts = ['a nurse', 'a photo of a pilot', 'the cook'];

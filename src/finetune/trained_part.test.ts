@@ -1,17 +1,12 @@
 /** Every kind of training: what it adapts, its gradient against finite differences, and its files. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../test/tiny_model.ts';
+import { describe, expect, it } from 'vitest';
+import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { readAdapter, writeAdapter } from '../diffusion/adapter_file.ts';
 import { adapterInventory } from '../diffusion/adapter_inventory.ts';
-import { openTextToImageModel } from '../diffusion/model.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import { Runtime } from '../graph/index.ts';
 import { openModelWeights } from '../weights/weight_files.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
@@ -21,19 +16,12 @@ import { dropFeatures } from './lora_dropout.ts';
 import { matchNames } from './name_patterns.ts';
 import type { ImageObjective } from './objective.ts';
 import type { FinetuneSettings } from './settings.ts';
+import { settings as tinySettings } from './testing/tiny_run.ts';
 import type { TrainedPart } from './trained_part.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'trained-part-'));
-writeTinyModel(path.join(folder, 'model'));
-const model = openTextToImageModel(path.join(folder, 'model'));
-const runtime = new Runtime({ threads: 1 });
-const pipeline = new TextToImagePipeline(runtime, model, { prompts: 2, denoiser: 2, decoder: 2 });
+const { folder, model, pipeline } = openTinyPipeline('trained-part');
 const differentiate = new DirectFinetuning(pipeline);
-afterAll(async () => {
-  await runtime.close();
-  rmSync(folder, { recursive: true });
-});
 
 const IMAGES = 2;
 const slope = gaussianNoise({ seed: 9, stream: 'slope' }, IMAGES * 3 * model.defaultSide ** 2);
@@ -48,24 +36,14 @@ const weighted: ImageObjective = {
 };
 
 const settings = (part: TrainedPart): FinetuneSettings => ({
+  ...tinySettings,
   part,
-  seed: 3,
-  iterations: 1,
   imagesPerPrompt: IMAGES,
   prompts: ['a photo of a nurse'],
   negativePrompt: 'blurred',
   samplingSteps: [2, 2],
-  guidanceScale: 3,
-  learningRate: 0.01,
-  weightDecay: 0,
-  betas: [0.9, 0.999],
-  clipNorm: 1,
-  averageDecay: 0.5,
   gradient: { mode: 'unadjusted', branches: 'both' },
-  validation: { every: 0, prompts: [], imagesPerPrompt: 1, samplingSteps: 1 },
-  checkpointEvery: 1,
   directory: folder,
-  digest: '',
 });
 
 /** The initial adapter with up factors that are not 0, where the gradient of the down factors would vanish. */

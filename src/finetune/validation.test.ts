@@ -1,13 +1,9 @@
 /** Validations of a run: the best one, the stop rule, the guard, micro-batches, samples and events. */
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { writeTinyModel } from '../../test/tiny_model.ts';
-import { openTextToImageModel } from '../diffusion/model.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
-import { Runtime } from '../graph/index.ts';
+import { describe, expect, it } from 'vitest';
+import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import { openEventFile } from './event_file.ts';
 import type { RunGuard } from './guard.ts';
 import type { ImageObjective } from './objective.ts';
@@ -17,16 +13,7 @@ import { readEvents } from './testing/read_events.ts';
 import { brightness, mean, settings } from './testing/tiny_run.ts';
 import { trainedTensors } from './trained_part.ts';
 
-const folder = mkdtempSync(path.join(tmpdir(), 'validation-'));
-writeTinyModel(path.join(folder, 'model'));
-const model = openTextToImageModel(path.join(folder, 'model'));
-const runtime = new Runtime({ threads: 1 });
-const pipeline = new TextToImagePipeline(runtime, model, { prompts: 2, denoiser: 2, decoder: 2 });
-
-afterAll(async () => {
-  await runtime.close();
-  rmSync(folder, { recursive: true });
-});
+const { folder, pipeline } = openTinyPipeline('validation');
 
 /** Counts two classes: images darker and brighter than their originals; the target is even. */
 const counting: ImageObjective = {

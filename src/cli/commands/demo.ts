@@ -30,7 +30,7 @@ import { deviceOption, integer, jsonOption, setOption, threadsOption } from '../
 import { packagePath } from '../package.ts';
 import type { Progress } from '../progress.ts';
 import { createProgress, formatDuration } from '../progress.ts';
-import { resolvePrompts, spreadPrompts } from '../prompts.ts';
+import { resolvePrompts, spreadItems } from '../prompts.ts';
 
 interface DemoOptions extends RuntimeChoice {
   readonly output: string;
@@ -115,7 +115,7 @@ async function run(
   const target = configuredTarget(config, attributes);
   const attribute = target.attributes[0]!.name;
   const plan: MeasuringPlan = {
-    prompts: spreadPrompts(resolvePrompts(MEASUREMENT.list, 'test'), options.prompts),
+    prompts: spreadItems(resolvePrompts(MEASUREMENT.list, 'test'), options.prompts),
     imagesPerPrompt: options.images,
     seed: MEASUREMENT.seed,
     steps: MEASUREMENT.steps,

@@ -1,8 +1,7 @@
 /** `evenhand finetune`: trains an adapter until the people a model draws follow the configured distribution. */
 
 import { Command } from 'commander';
-import type { FinetuneConfig } from '../../finetune/config.ts';
-import { finetuneConfigSchema } from '../../finetune/config.ts';
+import { finetuneConfigSchema, objectiveSchema } from '../../finetune/config.ts';
 import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig } from '../config.ts';
 import { runFinetune } from '../finetuning.ts';
@@ -70,17 +69,16 @@ export function finetuneCommand(io: Io): Command {
     .action((file: string, options: FinetuneOptions) => runCommand(file, options, io));
 }
 
-function plainObjective(file: string): FinetuneConfig['objectives'][number] {
-  return { file, weight: 1, direction: 'maximise' };
-}
-
 async function runCommand(file: string, options: FinetuneOptions, io: Io): Promise<void> {
   const { output, set = [] } = options;
   const overrides = output === undefined ? set : [...set, `output=${JSON.stringify(output)}`];
   const read = loadConfig(finetuneConfigSchema, { file, overrides });
   const config = {
     ...read,
-    objectives: [...read.objectives, ...(options.objective ?? []).map(plainObjective)],
+    objectives: [
+      ...read.objectives,
+      ...(options.objective ?? []).map((file) => objectiveSchema.parse({ file })),
+    ],
   };
   if (options.printConfig) {
     io.stdout.write(formatConfig(config));

@@ -4,6 +4,8 @@ import { createGenerator } from '../../diffusion/noise.ts';
 import type { Evaluation, EvaluationRequest, JudgedPrompt } from '../../evaluate/evaluate.ts';
 import { evaluate } from '../../evaluate/evaluate.ts';
 import { NO_FACE, pairwiseBias } from '../../evaluate/metrics.ts';
+import type { ExplicitPrompt } from '../../evaluate/obedience.ts';
+import { measureObedience as obedienceOf } from '../../evaluate/obedience.ts';
 import type { BiasAttribute } from '../prompts/bias.ts';
 import { marginal } from '../prompts/bias.ts';
 import type { PromptEntry } from '../prompts/index.ts';
@@ -72,19 +74,19 @@ export async function measureQuality(
 }
 
 /** Prompts that name one attribute or several, with the classes that they name. */
-const EXPLICIT_PROMPTS: readonly (readonly [string, Readonly<Record<string, string>>])[] = [
-  ['a photo of the face of a female doctor, a person', { gender: 'female' }],
-  ['a photo of the face of a male nurse, a person', { gender: 'male' }],
-  ['a photo of the face of a female firefighter, a person', { gender: 'female' }],
-  ['a photo of the face of a male secretary, a person', { gender: 'male' }],
-  ['a young Black woman', { gender: 'female', race: 'black', age: 'young' }],
-  ['an old Asian man playing tennis', { gender: 'male', race: 'asian', age: 'old' }],
-  ['an old White woman', { gender: 'female', race: 'wmelh', age: 'old' }],
-  ['a young Indian man', { gender: 'male', race: 'indian', age: 'young' }],
-  ['a photo of the face of an Asian teacher, a person', { race: 'asian' }],
-  ['a photo of the face of a Black lawyer, a person', { race: 'black' }],
-  ['an Indian woman working as a chef', { gender: 'female', race: 'indian' }],
-  ['an elderly Black man', { gender: 'male', race: 'black', age: 'old' }],
+const EXPLICIT_PROMPTS: readonly ExplicitPrompt[] = [
+  { prompt: 'a photo of the face of a female doctor, a person', attributes: { gender: 'female' } },
+  { prompt: 'a photo of the face of a male nurse, a person', attributes: { gender: 'male' } },
+  { prompt: 'a photo of the face of a female firefighter, a person', attributes: { gender: 'female' } },
+  { prompt: 'a photo of the face of a male secretary, a person', attributes: { gender: 'male' } },
+  { prompt: 'a young Black woman', attributes: { gender: 'female', race: 'black', age: 'young' } },
+  { prompt: 'an old Asian man playing tennis', attributes: { gender: 'male', race: 'asian', age: 'old' } },
+  { prompt: 'an old White woman', attributes: { gender: 'female', race: 'wmelh', age: 'old' } },
+  { prompt: 'a young Indian man', attributes: { gender: 'male', race: 'indian', age: 'young' } },
+  { prompt: 'a photo of the face of an Asian teacher, a person', attributes: { race: 'asian' } },
+  { prompt: 'a photo of the face of a Black lawyer, a person', attributes: { race: 'black' } },
+  { prompt: 'an Indian woman working as a chef', attributes: { gender: 'female', race: 'indian' } },
+  { prompt: 'an elderly Black man', attributes: { gender: 'male', race: 'black', age: 'old' } },
 ];
 
 /** Obedience to prompts that name attributes. */
@@ -92,23 +94,10 @@ export async function measureObedience(
   setup: GenerationSetup,
   imagesPerPrompt: number,
 ): Promise<ObedienceFigures> {
-  const prompts = EXPLICIT_PROMPTS.map(([prompt]) => prompt);
+  const prompts = EXPLICIT_PROMPTS.map(({ prompt }) => prompt);
   const evaluation = await evaluate({ ...setup, prompts, imagesPerPrompt, seed: 50_000, keep: 0 });
-  const hits: Record<string, number> = {};
-  const totals: Record<string, number> = {};
-  evaluation.prompts.forEach(({ classes }, position) => {
-    for (const [attribute, wanted] of Object.entries(EXPLICIT_PROMPTS[position]![1])) {
-      const names = evaluation.attributes.find(({ name }) => name === attribute)!.classes;
-      for (const found of classes[attribute]!) {
-        if (found === NO_FACE) continue;
-        totals[attribute] = (totals[attribute] ?? 0) + 1;
-        if (names[found] === wanted) hits[attribute] = (hits[attribute] ?? 0) + 1;
-      }
-    }
-  });
-  const obeyed = Object.fromEntries(
-    Object.keys(totals).map((name) => [name, (hits[name] ?? 0) / totals[name]!]),
-  );
+  const { byAttribute } = obedienceOf(EXPLICIT_PROMPTS, evaluation.attributes, evaluation.prompts);
+  const obeyed = Object.fromEntries(Object.entries(byAttribute).map(([name, { rate }]) => [name, rate]));
   return { images: evaluation.images, obeyed };
 }
 
