@@ -13,6 +13,12 @@ export type { ProfileEntry } from './runtime/profile.ts';
 export { summarizeProfile } from './runtime/profile.ts';
 export type { DeviceName, Executable, RuntimeOptions, Tensors } from './runtime/runtime.ts';
 export { Runtime } from './runtime/runtime.ts';
+export type { ImportedTensorFlow, TensorFlowInput, TensorFlowOptions } from './tensorflow/import.ts';
+export {
+  importableTensorFlowOperators,
+  importTensorFlow,
+  tensorFlowInputs,
+} from './tensorflow/import.ts';
 export * from './types.ts';
 export type { FileRegion, GraphNode, Value } from './value.ts';
 export { constant, input, scalar, scope, topologicalOrder, weight } from './value.ts';
