@@ -6,6 +6,8 @@ import { input } from '../graph/index.ts';
 import { parseConfig } from '../models/config.ts';
 import { imageClassifier, parseImageClassifierConfig } from '../models/image_classifier.ts';
 import type { Box } from './box.ts';
+import { isCard } from './cards/card.ts';
+import { openCardClassifier } from './cards/open.ts';
 import { cropImages, cropMatrices, FACE_CROP_MARGIN, faceWindow } from './crop.ts';
 import { DEFAULT_BATCH_SIZE } from './detection.ts';
 import type { ImageBatch } from './image_batch.ts';
@@ -24,6 +26,8 @@ export interface AttributeModel {
   readonly attributes: readonly AttributeHead[];
   /** Side of the square crops that it looks at, in pixels. */
   readonly side: number;
+  /** Side of the crops over the longest side of the face's box that it knows; {@link FACE_CROP_MARGIN} when left out. */
+  readonly margin?: number;
   /**
    * Scores before the softmax, one value [N, classes] for each attribute.
    * @param crops [N, 3, side, side] in -1..1
@@ -33,7 +37,7 @@ export interface AttributeModel {
 
 /** How faces are cut out for a classifier. */
 export interface FaceCropOptions {
-  /** Side of the crop over the longest side of the face's box; {@link FACE_CROP_MARGIN} when left out. */
+  /** Side of the crop over the longest side of the face's box; the classifier's own when left out. */
   readonly margin?: number;
   /** Whether shrinking averages over all source pixels; true when left out. */
   readonly antialias?: boolean;
@@ -86,10 +90,15 @@ function parseNamedClassifier(json: unknown) {
 }
 
 /**
- * Opens a classifier's folder (config.json, model.safetensors) as a function of graph values.
+ * Opens a classifier as a function of graph values: a folder (config.json, model.safetensors), or a card (.yaml) of someone
+ * else's model.
  * @throws Error naming the file that is missing or wrong
  */
-export function loadAttributeModel(folder: string): AttributeModel {
+export function loadAttributeModel(path: string): AttributeModel {
+  return isCard(path) ? openCardClassifier(path) : openFolder(path);
+}
+
+function openFolder(folder: string): AttributeModel {
   const { config, parameters, preprocessing, check } = openModelFolder(folder, parseNamedClassifier);
   const { classifier, attributes } = config;
   const side = classifier.image_size;
@@ -110,8 +119,9 @@ export function createAttributeClassifier(
   model: AttributeModel,
   options: AttributeClassifierOptions = {},
 ): AttributeClassifier {
-  const { margin = FACE_CROP_MARGIN, antialias = true, batchSize = DEFAULT_BATCH_SIZE } = options;
+  const { antialias = true, batchSize = DEFAULT_BATCH_SIZE } = options;
   const { attributes, side } = model;
+  const margin = options.margin ?? model.margin ?? FACE_CROP_MARGIN;
   const graphs = graphsBySize(({ height, width }) =>
     compileBatched(runtime, batchSize, (batch) => {
       const images = input('images', [batch, 3, height, width]);
@@ -154,15 +164,15 @@ export function createAttributeClassifier(
 }
 
 /**
- * Opens a classifier's folder and prepares it to run.
+ * Opens a classifier's folder or card and prepares it to run.
  * @throws Error naming the file that is missing or wrong
  */
 export function loadAttributeClassifier(
   runtime: Runtime,
-  folder: string,
+  path: string,
   options: AttributeClassifierOptions = {},
 ): AttributeClassifier {
-  return createAttributeClassifier(runtime, loadAttributeModel(folder), options);
+  return createAttributeClassifier(runtime, loadAttributeModel(path), options);
 }
 
 function softmaxOf(logits: Float32Array, classes: number): Float32Array {

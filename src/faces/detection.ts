@@ -1,11 +1,13 @@
 /** Finding faces: images of any size are fitted into the detector's square, and padded where a face fills the frame. */
 
-import type { Runtime } from '../graph/index.ts';
+import type { Runtime, TensorData, Value } from '../graph/index.ts';
 import { input } from '../graph/index.ts';
-import type { DetectedFace } from '../models/face_decode.ts';
+import type { DecodeOptions, DetectedFace, DetectorTensors } from '../models/face_decode.ts';
 import { decodeFaces } from '../models/face_decode.ts';
 import { faceDetector, parseFaceDetectorConfig } from '../models/face_detector.ts';
 import type { Face } from './box.ts';
+import { isCard } from './cards/card.ts';
+import { openCardDetector } from './cards/open.ts';
 import type { CropWindow } from './crop.ts';
 import { cropImages, cropMatrices, paddedWindow } from './crop.ts';
 import type { ImageBatch, ImageSize } from './image_batch.ts';
@@ -45,13 +47,50 @@ export const DEFAULT_BATCH_SIZE = 8;
 
 const DEFAULT_RETRY_SCALES: readonly number[] = Object.freeze([1.5, 2.25]);
 
+/** The network of a detector: what it computes for square images, and which faces that means. */
+export interface DetectorNetwork {
+  /** Side of its images in pixels. */
+  readonly side: number;
+  /**
+   * Runs it.
+   * @param images [N, 3, side, side] in -1..1
+   * @returns tensors [N, ...] by name
+   */
+  run(images: Value): Readonly<Record<string, Value>>;
+  /** Faces of each image, best first, in pixels of the square images. */
+  decode(tensors: Readonly<Record<string, TensorData>>, options: DecodeOptions): DetectedFace[][];
+}
+
 /**
- * Opens a face detector's folder (config.json, model.safetensors).
+ * Opens a face detector: a folder (config.json, model.safetensors), or a card (.yaml) of someone else's model.
  * @throws Error naming the file that is missing or wrong, or an option outside its range
  */
 export function loadFaceDetector(
   runtime: Runtime,
-  folder: string,
+  path: string,
+  options: DetectionOptions = {},
+): FaceDetector {
+  return createFaceDetector(runtime, isCard(path) ? openCardDetector(path) : openFolder(path), options);
+}
+
+function openFolder(folder: string): DetectorNetwork {
+  const { config, parameters, preprocessing, check } = openModelFolder(folder, parseFaceDetectorConfig);
+  const side = config.image_size;
+  check((tracked) => faceDetector(config, tracked, input('images', [1, 3, side, side])));
+  return {
+    side,
+    run: (images) => ({ ...faceDetector(config, parameters, preprocess(images, preprocessing, side)) }),
+    decode: (tensors, options) => decodeFaces(config, tensors as unknown as DetectorTensors, options),
+  };
+}
+
+/**
+ * A detector that runs: fits images into the network's square, and looks again where it finds no face.
+ * @throws Error naming an option outside its range
+ */
+export function createFaceDetector(
+  runtime: Runtime,
+  network: DetectorNetwork,
   options: DetectionOptions = {},
 ): FaceDetector {
   const { threshold = 0.6, iou = 0.4, retryScales = DEFAULT_RETRY_SCALES } = options;
@@ -61,17 +100,13 @@ export function loadFaceDetector(
       throw new Error(`detection: expected retry scales above 1, received ${scale}`);
     }
   }
-  const { config, parameters, preprocessing, check } = openModelFolder(folder, parseFaceDetectorConfig);
-  const side = config.image_size;
-  check((tracked) => faceDetector(config, tracked, input('images', [1, 3, side, side])));
-
+  const { side } = network;
   const graphs = graphsBySize(({ height, width }) =>
     compileBatched(runtime, batchSize, (batch) => {
       const images = input('images', [batch, 3, height, width]);
       const rows = input('rows', [batch, side, height]);
       const columns = input('columns', [batch, width, side]);
-      const framed = preprocess(cropImages(images, rows, columns), preprocessing, side);
-      return { ...faceDetector(config, parameters, framed) };
+      return network.run(cropImages(images, rows, columns));
     }),
   );
 
@@ -81,12 +116,7 @@ export function loadFaceDetector(
       images: images.data,
       ...cropMatrices(windows, images, { side }),
     });
-    const tensors = {
-      logits: outputs.logits as Float32Array,
-      distances: outputs.distances as Float32Array,
-      landmarks: outputs.landmarks as Float32Array,
-    };
-    const found = decodeFaces(config, tensors, { threshold, iou });
+    const found = network.decode(outputs, { threshold, iou });
     return found.map((faces, i) => faces.map((face) => fromWindow(face, windows[i]!, side)));
   }
 

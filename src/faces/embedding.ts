@@ -5,6 +5,8 @@ import { input } from '../graph/index.ts';
 import { faceEmbedder, parseFaceEmbedderConfig } from '../models/face_embedder.ts';
 import { alignFaces, alignmentGather } from './alignment.ts';
 import type { Face } from './box.ts';
+import { isCard } from './cards/card.ts';
+import { openCardEmbedder } from './cards/open.ts';
 import { DEFAULT_BATCH_SIZE } from './detection.ts';
 import type { ImageBatch } from './image_batch.ts';
 import { compileBatched, graphsBySize } from './image_batch.ts';
@@ -25,10 +27,14 @@ export interface FaceEmbedder {
 }
 
 /**
- * Opens an embedder's folder (config.json, model.safetensors).
+ * Opens an embedder: a folder (config.json, model.safetensors), or a card (.yaml) of someone else's model.
  * @throws Error naming the file that is missing or wrong
  */
-export function loadFaceEmbedder(folder: string): FaceEmbedder {
+export function loadFaceEmbedder(path: string): FaceEmbedder {
+  return isCard(path) ? openCardEmbedder(path) : openFolder(path);
+}
+
+function openFolder(folder: string): FaceEmbedder {
   const { config, parameters, preprocessing, check } = openModelFolder(folder, parseFaceEmbedderConfig);
   const side = config.image_size;
   check((tracked) => faceEmbedder(config, tracked, input('images', [1, 3, side, side])));

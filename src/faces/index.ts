@@ -15,6 +15,9 @@ export type { BankAttribute, BankSources, FaceBank, FaceBankContent, NearestFace
 export { embedForBank, nearestFaces, openFaceBank, writeFaceBank } from './bank.ts';
 export type { Box, Face, FaceSelection } from './box.ts';
 export { boxArea, clipBox, selectFace } from './box.ts';
+export type { CardOf, FaceModelCard, OpenedCard } from './cards/card.ts';
+export { isCard, parseCard, readCard } from './cards/card.ts';
+export { filesOfCard, locateFaceModel, modelFileOf, packageOf, shippedCards } from './cards/locate.ts';
 export type { CropMatrices, CropOptions, CropWindow } from './crop.ts';
 export {
   axisCropMatrix,
@@ -24,11 +27,12 @@ export {
   faceWindow,
   paddedWindow,
 } from './crop.ts';
-export type { DetectionOptions, FaceDetector } from './detection.ts';
-export { DEFAULT_BATCH_SIZE, loadFaceDetector } from './detection.ts';
+export type { DetectionOptions, DetectorNetwork, FaceDetector } from './detection.ts';
+export { createFaceDetector, DEFAULT_BATCH_SIZE, loadFaceDetector } from './detection.ts';
 export type { FaceEmbedder, FaceEmbeddings } from './embedding.ts';
 export { createFaceEmbeddings, loadFaceEmbedder } from './embedding.ts';
 export type { BatchedGraph, ImageBatch, ImageSize } from './image_batch.ts';
 export { compileBatched, graphsBySize, imageBatch, selectImages } from './image_batch.ts';
+export { joinAttributeModels } from './joined.ts';
 export type { Preprocessing } from './preprocessing.ts';
 export { loadPreprocessing, PLAIN_PREPROCESSING, parsePreprocessing, preprocess } from './preprocessing.ts';

@@ -93,7 +93,8 @@ export interface ImageLoss {
  */
 export function createImageLoss(runtime: Runtime, models: LossModels, options: ImageLossOptions): ImageLoss {
   const { detector, classifier: model, encoders } = models;
-  const { threshold, lambdaFace, margin = FACE_CROP_MARGIN, antialias = true } = options;
+  const { threshold, lambdaFace, antialias = true } = options;
+  const margin = options.margin ?? model.margin ?? FACE_CROP_MARGIN;
   const { batchSize = DEFAULT_BATCH_SIZE, separateGradients = false, faceTarget = 'nearest' } = options;
   if (!(threshold >= 0 && threshold <= 1)) {
     throw new Error(`image loss: expected threshold in 0..1, received ${threshold}`);

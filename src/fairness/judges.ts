@@ -4,17 +4,23 @@ import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
 import { loadAttributeModel } from '../faces/attributes.ts';
 import { openFaceBank } from '../faces/bank.ts';
+import { locateFaceModel } from '../faces/cards/locate.ts';
 import type { DetectionOptions } from '../faces/detection.ts';
 import { loadFaceDetector } from '../faces/detection.ts';
 import { loadFaceEmbedder } from '../faces/embedding.ts';
+import { joinAttributeModels } from '../faces/joined.ts';
 import type { Runtime } from '../graph/index.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from './image_encoder.ts';
 import type { LossModels } from './image_loss.ts';
 
-/** Folders of the judges; relative ones lie in the model directory. Null leaves a judge out. */
+/**
+ * Folders of the judges; relative ones lie in the model directory. Null leaves a judge out. Detector, classifiers and embedder
+ * may also be cards of other people's models, by file or by the name of a shipped card.
+ */
 export interface JudgeFolders {
   readonly detector?: string;
-  readonly classifier?: string;
+  /** Several classifiers judge together, each its own attributes. */
+  readonly classifier?: string | readonly string[];
   readonly embedder?: string | null;
   /** A safetensors file. */
   readonly bank?: string | null;
@@ -50,15 +56,17 @@ export function loadJudges(
     if (!existsSync(path)) throw new Error(`judges: expected ${path}, but there is no such file or folder`);
     return path;
   };
+  const face = (name: string) => locateFaceModel(name, directory);
   const { embedder, bank, clip, dino } = names;
+  const classifiers = [names.classifier].flat();
   return Object.freeze({
-    detector: loadFaceDetector(runtime, at(names.detector), detection),
-    classifier: loadAttributeModel(at(names.classifier)),
+    detector: loadFaceDetector(runtime, face(names.detector), detection),
+    classifier: joinAttributeModels(classifiers.map((name) => loadAttributeModel(face(name)))),
     face:
       embedder === null
         ? null
         : Object.freeze({
-            embedder: loadFaceEmbedder(at(embedder)),
+            embedder: loadFaceEmbedder(face(embedder)),
             bank: bank === null ? null : openFaceBank(at(bank)),
           }),
     encoders: Object.freeze([
