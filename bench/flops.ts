@@ -20,6 +20,12 @@ const transposedConvolution: Counter = (node) =>
 const matrixProduct: Counter = (node) =>
   2 * elementCount(node.outputs[0]!.shape) * shapeOf(node, 0)[shapeOf(node, 0).length - 1]!;
 
+/** 2 x outputs x inner dimension; a may be read transposed. */
+const gemm: Counter = (node) => {
+  const { transposeA } = node.attributes as { readonly transposeA: boolean };
+  return 2 * elementCount(node.outputs[0]!.shape) * shapeOf(node, 0)[transposeA ? 0 : 1]!;
+};
+
 /** q k^T and weights v, for q [N, heads, queries, size] and k, v [N, heads, keys, size]. */
 const attention: Counter = (node) => {
   const scores = elementCount(shapeOf(node, 0).slice(0, 3)) * shapeOf(node, 1)[2]!;
@@ -30,6 +36,7 @@ const COUNTERS: Readonly<Record<string, Counter>> = Object.freeze({
   conv2d: convolution,
   convTranspose2d: transposedConvolution,
   matmul: matrixProduct,
+  gemm,
   attention,
 });
 

@@ -1,7 +1,7 @@
 /** Where a model's parameters come from: files, graph inputs that are trained, or files with a LoRA on top. */
 
 import type { Shape, Value } from '../graph/index.ts';
-import { add, input, linear, matmul, reshape, sameShape, scale, transposeLast } from '../graph/index.ts';
+import { add, input, linear, matmul, reshape, sameShape, scale } from '../graph/index.ts';
 
 /** Sizes of a linear layer and whether it has a bias. */
 export interface LinearShape {
@@ -113,8 +113,8 @@ export function withLora(
         const plain = inner.linear(x, name, shape);
         const update = factors(`${prefix}${name}`, shape);
         if (update === null) return plain;
-        const low = matmul(x, transposeLast(update.down));
-        return add(plain, scale(matmul(low, transposeLast(update.up)), update.scale));
+        const low = linear(x, update.down, null);
+        return add(plain, scale(linear(low, update.up, null), update.scale));
       },
       in: (name) => at(inner.in(name), `${prefix}${name}.`),
     };

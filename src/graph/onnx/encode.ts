@@ -119,6 +119,15 @@ class Encoder implements EmitContext {
       this.#names.set(values[0]!, this.#addLeaf(leaf));
       return;
     }
+    const source =
+      node.operator.name === 'reshape' && !this.#outputNames.has(values[0]!) ? node.inputs[0]! : null;
+    const reshaped = source && leafOf(source);
+    if (reshaped?.kind === 'weight') {
+      // Another shape of a mapped weight is another view of the same bytes: a Reshape node would copy them.
+      const { shape, dtype } = values[0]!;
+      this.#names.set(values[0]!, this.#addWeight(reshaped.name, { shape, dtype }, reshaped.region));
+      return;
+    }
     this.#scope = node.scope === '' ? node.operator.name : `${node.scope}/${node.operator.name}`;
     const inputs = node.inputs.map((value) => (value === null ? '' : this.#names.get(value)!));
     const outputs = values.map(

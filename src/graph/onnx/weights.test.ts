@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -6,7 +7,8 @@ import { gradient } from '../gradient.ts';
 import { toHalf } from '../half.ts';
 import { add, mul, scale } from '../operators/arithmetic.ts';
 import { cast } from '../operators/logic.ts';
-import { matmul } from '../operators/matmul.ts';
+import { linear, matmul } from '../operators/matmul.ts';
+import { reshape } from '../operators/shape.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import type { Value } from '../value.ts';
 import { constant, input, weight } from '../value.ts';
@@ -108,4 +110,31 @@ test('a region whose length does not fit the type is refused', () => {
   expect(() => weight('w', [3], 'float16', { file: '/w', offset: 0, length: 12 })).toThrow(
     'weight w: expected 6 bytes for float16[3], received 12 in /w',
   );
+});
+
+/** Memory of this process that belongs to no file, in MiB. */
+const anonymousMemory = () =>
+  Number(/RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))![1]) / 1024;
+
+test('linear layers and their products leave their weights mapped: neither holds a copy', async () => {
+  const [outputs, inputs, layers] = [2048, 2048, 12];
+  const bytes = outputs * inputs * 4;
+  const file = await writeBehind('large.safetensors', 8, new Float32Array(outputs * inputs * layers));
+  const x = input('x', [2, 3, inputs]);
+  const products: Record<string, Value> = {};
+  for (let i = 0; i < layers; i++) {
+    // Every other one is stored as a pointwise convolution, as SD 1.x stores proj_in.
+    const stored = i % 2 === 0 ? [outputs, inputs] : [outputs, inputs, 1, 1];
+    const region = { file, offset: 8 + i * bytes, length: bytes };
+    const w = reshape(weight(`w${i}`, stored, 'float32', region), [outputs, inputs]);
+    const y = linear(x, w, null);
+    products[`y${i}`] = y;
+    products[`dx${i}`] = gradient([y], [constant(new Float32Array(6 * outputs), y.shape)], [x])[0]!;
+  }
+  const before = anonymousMemory();
+  const graph = await runtime.compile(products, { prepacking: false });
+  await graph.run({ x: new Float32Array(6 * inputs) });
+  const grown = anonymousMemory() - before;
+  await graph.release();
+  expect(grown).toBeLessThan((layers * bytes) / 2 ** 20 / 3);
 });

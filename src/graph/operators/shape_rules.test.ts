@@ -23,6 +23,17 @@ const REFUSED: readonly [name: string, build: () => Value | Value[], message: Re
     () => operators.matmul(x(2, 3), x(4, 2)),
     /matmul: .*equal inner dimensions/,
   ],
+  ['gemm of vectors', () => operators.gemm(x(3), x(3, 2)), /gemm: expected a matrix, received rank 1/],
+  [
+    'gemm of unequal inner sizes',
+    () => operators.gemm(x(2, 3), x(3, 2), { transposeB: true }),
+    /gemm: expected equal inner dimensions/,
+  ],
+  [
+    'gemm with a bias of another length',
+    () => operators.gemm(x(2, 3), x(3, 2), { bias: x(3) }),
+    /gemm: expected a bias \[2\], received \[3\]/,
+  ],
   [
     'conv2d with too large a kernel',
     () => operators.conv2d(x(1, 2, 3, 3), x(1, 2, 4, 4), null),

@@ -4,10 +4,10 @@ import * as activation from '../../operators/activation.ts';
 import * as arithmetic from '../../operators/arithmetic.ts';
 import { argMax } from '../../operators/indexing.ts';
 import * as logic from '../../operators/logic.ts';
-import { matmul } from '../../operators/matmul.ts';
+import { gemm, matmul } from '../../operators/matmul.ts';
 import type { ReductionOptions } from '../../operators/reduction.ts';
 import * as reductions from '../../operators/reduction.ts';
-import { reshape, transposeLast } from '../../operators/shape.ts';
+import { reshape } from '../../operators/shape.ts';
 import { logSoftmax, softmax } from '../../operators/softmax.ts';
 import * as unary from '../../operators/unary.ts';
 import { elementCount, normalizeAxis } from '../../types.ts';
@@ -69,10 +69,15 @@ function multiply(node: ImportNode): Value {
   return reshape(product, shape);
 }
 
-function gemm(node: ImportNode): Value {
-  const a = node.int('transA', 0) ? transposeLast(node.value(0)) : node.value(0);
-  const b = node.int('transB', 0) ? transposeLast(node.value(1)) : node.value(1);
-  const product = scale(matmul(a, b), node.float('alpha', 1));
+function generalProduct(node: ImportNode): Value {
+  const transposed = (name: string) => node.int(name, 0) !== 0;
+  const product = scale(
+    gemm(node.value(0), node.value(1), {
+      transposeA: transposed('transA'),
+      transposeB: transposed('transB'),
+    }),
+    node.float('alpha', 1),
+  );
   const c = node.optional(2);
   return c === null ? product : add(product, scale(c, node.float('beta', 1)));
 }
@@ -156,7 +161,7 @@ export const ELEMENTWISE_IMPORTERS: Readonly<Record<string, NodeImporter>> = {
   Softmax: alongAxis(softmax),
   LogSoftmax: alongAxis(logSoftmax),
   MatMul: multiply,
-  Gemm: gemm,
+  Gemm: generalProduct,
   Equal: two(logic.equal),
   Greater: two(logic.greater),
   Less: two(logic.less),

@@ -1,6 +1,6 @@
 /** Cases of reductions, softmax and matrix products. */
 
-import { linear, matmul } from '../../operators/matmul.ts';
+import { gemm, linear, matmul } from '../../operators/matmul.ts';
 import * as reductions from '../../operators/reduction.ts';
 import { logSoftmax, softmax } from '../../operators/softmax.ts';
 import type { Shape } from '../../types.ts';
@@ -128,6 +128,31 @@ export const reductionCases: readonly OperatorCase[] = [
       reference: plainMatmul,
     }),
   ),
+  ...[0, 1, 2, 3].flatMap((flags) => {
+    const [transposeA, transposeB] = [(flags & 1) !== 0, (flags & 2) !== 0];
+    const a = transposeA ? [4, 3] : [3, 4];
+    const b = transposeB ? [5, 4] : [4, 5];
+    return [true, false].map(
+      (biased): OperatorCase => ({
+        name: `gemm${transposeA ? ', a transposed' : ''}${transposeB ? ', b transposed' : ''}${biased ? ', bias' : ''}`,
+        inputs: biased ? [a, b, [5]] : [a, b],
+        build: (x, y, bias) => gemm(x!, y!, { transposeA, transposeB, bias: bias ?? null }),
+        reference: (x, y, bias) =>
+          tabulate(
+            [3, 5],
+            ([row, column]) =>
+              sum(
+                Array.from(
+                  { length: 4 },
+                  (_, k) =>
+                    elementAt(x!, transposeA ? [k, row!] : [row!, k]) *
+                    elementAt(y!, transposeB ? [column!, k] : [k, column!]),
+                ),
+              ) + (bias?.data[column!] ?? 0),
+          ),
+      }),
+    );
+  }),
   {
     name: 'linear with bias, rank 3',
     inputs: [[2, 3, 4], [5, 4], [5]],
