@@ -1,0 +1,113 @@
+/** Fine-tunings and evaluations as work of the lane `train`: one job, one task. */
+
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import type { z } from 'zod';
+import type { ClaimedJob } from '../../cluster/job_store.ts';
+import type { LaneWork } from '../../cluster/lane.ts';
+import type { ServerContext } from '../context.ts';
+import type { evaluateResultSchema, finetuneResultSchema } from '../schemas/jobs.ts';
+import { insertAdapter } from '../storage/adapters.ts';
+import { testPrompts, trainPrompts } from './check.ts';
+import { fileUrl } from './describe.ts';
+import type { DrawParts } from './draw_work.ts';
+import { eventWriter } from './event_writer.ts';
+import type {
+  EvaluateInput,
+  EvaluateOutput,
+  EvaluateRequest,
+  FinetuneInput,
+  FinetuneOutput,
+  FinetuneRequest,
+  TrainEvent,
+} from './tasks.ts';
+
+/** What training needs of the server. */
+export type TrainParts = Pick<DrawParts, 'store' | 'adapterOf' | 'onFault'> & {
+  readonly context: ServerContext;
+};
+
+/** Makes the task of one fine-tuning or evaluation. */
+export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[]): Promise<LaneWork> {
+  const { id, kind, request } = job!;
+  const { context } = parts;
+  const output = context.data.jobFolder(id);
+  mkdirSync(output, { recursive: true });
+  const writer = eventWriter(parts.store, parts.onFault);
+  const onEvent = (event: TrainEvent) => {
+    if (event.type === 'note') writer.event(id, 'note', { text: event.text });
+    else writer.progress(id, event.progress);
+  };
+  const base = { task: kind, onEvent: (event: unknown) => onEvent(event as TrainEvent) };
+  if (kind === 'finetune') {
+    const asked = request as FinetuneRequest;
+    return {
+      ...base,
+      input: finetuneInput(context, asked, output),
+      async resultOf(given) {
+        await writer.flush();
+        return finetuneResult(context, id, asked, given as FinetuneOutput);
+      },
+    };
+  }
+  const asked = request as EvaluateRequest;
+  const input: EvaluateInput = {
+    request: asked,
+    modelFolder: context.catalogue.model(asked.model).folder,
+    adapterFile: asked.adapter === undefined ? null : (await parts.adapterOf(asked.adapter)).file,
+    output,
+    prompts: testPrompts(context, asked.prompts.test),
+  };
+  return {
+    ...base,
+    input,
+    async resultOf(given): Promise<z.infer<typeof evaluateResultSchema>> {
+      await writer.flush();
+      const { seconds, summary } = given as EvaluateOutput;
+      return {
+        seconds,
+        report: fileUrl(id, 'report.html'),
+        data: fileUrl(id, 'report.json'),
+        summary: { ...summary },
+      };
+    },
+  };
+}
+
+/** Input of the tasks `finetune` and `estimate`. */
+export function finetuneInput(
+  context: ServerContext,
+  request: FinetuneRequest,
+  output: string,
+): FinetuneInput {
+  return {
+    request,
+    modelFolder: context.catalogue.model(request.model).folder,
+    output,
+    trainPrompts: trainPrompts(context, request.prompts.train),
+  };
+}
+
+/** Keeps the adapters of a finished run beside the job, so that they outlive it. */
+async function finetuneResult(
+  { db, data }: ServerContext,
+  job: string,
+  request: FinetuneRequest,
+  output: FinetuneOutput,
+): Promise<z.infer<typeof finetuneResultSchema>> {
+  const name = request.name ?? job;
+  const keep = async (file: string, origin: 'average' | 'best', own: string) => {
+    const from = path.join(data.jobFolder(job), file);
+    const values = { name: own, model: request.model, job, origin, target: request.target, file: from };
+    return (await insertAdapter(db, data.path, values)).id;
+  };
+  return {
+    iterations: output.iterations,
+    seconds: output.seconds,
+    adapter: await keep(output.adapterFile, 'average', name),
+    best: output.bestFile === null ? null : await keep(output.bestFile, 'best', `${name}-best`),
+    stopped: output.stopped,
+    page: fileUrl(job, 'index.html'),
+    log: fileUrl(job, 'log.jsonl'),
+  };
+}

@@ -1,0 +1,184 @@
+/** A running server: its data folder, database, lanes and socket, from the first to the last. */
+
+import { readFileSync } from 'node:fs';
+import type { Server as HttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { isIP } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Logger } from 'pino';
+import type { JobStore } from '../cluster/job_store.ts';
+import { createApp } from './app.ts';
+import type { PromptSets } from './catalogue.ts';
+import { openCatalogue } from './catalogue.ts';
+import type { App, ServerContext } from './context.ts';
+import type { LaneSettings, RunningLanes } from './lanes.ts';
+import { createLanes } from './lanes.ts';
+import { createMetrics } from './operations/metrics.ts';
+import { openDataFolder } from './storage/data_folder.ts';
+import { createJobWatch } from './storage/events.ts';
+import { countOpenJobs, databaseJobStore, recover } from './storage/jobs.ts';
+import { createKey, hasAdminKey } from './storage/keys.ts';
+import { openDatabase } from './storage/open_database.ts';
+
+/** How to run a server. */
+export interface ServerOptions {
+  readonly version: string;
+  readonly host: string;
+  /** 0 for any free one. */
+  readonly port: number;
+  /** Folder of everything that the server keeps. */
+  readonly dataFolder: string;
+  /** Address of a PostgreSQL server; embedded in the data folder when left out. */
+  readonly database?: string;
+  /** Folders of models by name; the first is the default. */
+  readonly models: ReadonlyMap<string, string>;
+  readonly promptSets: PromptSets;
+  /** Whether keys are asked for; always on other addresses than this machine's own. */
+  readonly login: boolean;
+  /** Certificate and key files for TLS. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
+  readonly logger: Logger;
+  /** Folder of the built terminal. */
+  readonly terminal: string;
+  readonly mostQueued: number;
+  readonly lanes: LaneSettings;
+  /** Seconds that a lease of a job lasts without a heartbeat. */
+  readonly leaseSeconds: number;
+}
+
+/** Where a server can be reached, and the secret that it shows once. */
+export interface Started {
+  readonly url: string;
+  /** Secret of the first admin key, on the first start with login. */
+  readonly adminKey: string | null;
+}
+
+const LOOPBACK_NAMES: readonly string[] = Object.freeze(['localhost', '127.0.0.1', '[::1]']);
+
+/** Whether an address is this machine's own and no other machine can reach it. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
+
+/** A server from its start to its shutdown. */
+export class EvenhandServer {
+  readonly context: ServerContext;
+  readonly app: App;
+  readonly lanes: RunningLanes;
+  readonly #options: ServerOptions;
+  #http: HttpServer | null = null;
+
+  private constructor(options: ServerOptions, context: ServerContext, lanes: RunningLanes) {
+    this.#options = options;
+    this.context = context;
+    this.lanes = lanes;
+    this.app = createApp(context);
+  }
+
+  /**
+   * Opens models, data folder and database, and gives interrupted jobs back to the queue; nothing listens yet.
+   * @throws Error naming the model, folder or database that cannot be used
+   */
+  static async open(options: ServerOptions): Promise<EvenhandServer> {
+    const catalogue = openCatalogue(options.models);
+    const data = openDataFolder(options.dataFolder);
+    try {
+      const db = await openDatabase(options.database ?? data.database);
+      await recover(db, data.owner);
+      const watch = createJobWatch();
+      const { leaseSeconds } = options;
+      const store = databaseJobStore(db, { owner: data.owner, leaseSeconds, onChange: watch.changed });
+      const metrics = createMetrics({ jobs: () => countOpenJobs(db), workers: () => lanes.workers() });
+      const counted: JobStore = {
+        ...store,
+        async finish(id, outcome) {
+          await store.finish(id, outcome);
+          metrics.jobsEnded.inc({ status: outcome.status });
+        },
+      };
+      const lanes = createLanes(() => context, counted, options.lanes);
+      const login = options.login || !isLoopback(options.host);
+      const context: ServerContext = {
+        version: options.version,
+        db,
+        data,
+        catalogue,
+        promptSets: options.promptSets,
+        watch,
+        queue: lanes,
+        metrics,
+        logger: options.logger,
+        login,
+        secure: options.tls !== undefined,
+        hosts: [
+          ...new Set([...LOOPBACK_NAMES, isIP(options.host) === 6 ? `[${options.host}]` : options.host]),
+        ],
+        mostQueued: options.mostQueued,
+        terminal: options.terminal,
+        startedAt: performance.now(),
+        draining: false,
+      };
+      return new EvenhandServer(options, context, lanes);
+    } catch (error) {
+      data.release();
+      throw error;
+    }
+  }
+
+  /**
+   * Listens and begins to work.
+   * @throws Error when the address is not this machine's own and no admin key was made, or cannot be listened on
+   */
+  async start(): Promise<Started> {
+    const { host, port, tls } = this.#options;
+    const { db, login, logger } = this.context;
+    let adminKey: string | null = null;
+    if (login && !(await hasAdminKey(db))) {
+      if (!isLoopback(host)) {
+        throw new Error(
+          `${host}: expected an admin key before other machines can reach the server, found none; ` +
+            'start it once with --login on 127.0.0.1, which prints one',
+        );
+      }
+      const values = { scopes: ['admin' as const], jobsPerMinute: null, imagesPerDay: null, expiresAt: null };
+      adminKey = (await createKey(db, { name: 'first admin', ...values })).secret;
+    }
+    if (!isLoopback(host) && tls === undefined) {
+      logger.warn('keys and images travel unencrypted; give a certificate, or let a proxy in front do TLS');
+    }
+    const server = createAdaptorServer({
+      fetch: this.app.fetch,
+      ...(tls === undefined
+        ? {}
+        : {
+            createServer: createHttpsServer,
+            serverOptions: { cert: readFileSync(tls.certificate), key: readFileSync(tls.key) },
+          }),
+    } as Parameters<typeof createAdaptorServer>[0]) as HttpServer;
+    this.#http = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, resolve);
+    });
+    this.lanes.start();
+    const address = server.address() as AddressInfo;
+    const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+    return { url: `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`, adminKey };
+  }
+
+  /** Takes no more work, lets running work end or go back to the queue, and closes everything. */
+  async stop(graceMilliseconds = 30_000): Promise<void> {
+    this.context.draining = true;
+    const http = this.#http;
+    const closed = http && new Promise<void>((resolve) => http.close(() => resolve()));
+    await this.lanes.drain(graceMilliseconds);
+    // Answers that wait look for the end of their job once a second.
+    const timer = setTimeout(() => http?.closeAllConnections(), 2000);
+    http?.closeIdleConnections();
+    await closed;
+    clearTimeout(timer);
+    await this.context.db.destroy();
+    this.context.data.release();
+  }
+}
