@@ -55,6 +55,6 @@ function hasDocstring(text: string, statement: ts.Statement, moduleEnd: number):
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const files = sourceFiles(['src', 'scripts', 'bench', 'test']);
+  const files = sourceFiles(['src', 'web', 'scripts', 'bench', 'test']);
   report('check_docstrings', files.length, files.flatMap(docstringFaults));
 }

@@ -1,0 +1,155 @@
+/** The API of the server that this page came from, one function a route. */
+
+import { ApiError } from './errors.ts';
+import type {
+  Adapter,
+  Estimate,
+  FinetuneRequest,
+  Job,
+  JobFile,
+  JobKind,
+  JobList,
+  JobRequest,
+  Model,
+  PromptSet,
+  PromptSetContent,
+  Session,
+  Understanding,
+} from './types.ts';
+
+/** Address of a path of the server, wherever the page is mounted; addresses that the server gives stay as they are. */
+export function serverUrl(path: string): string {
+  return new URL(path, document.baseURI).href;
+}
+
+/** Reads the server's error body, its own shape or RFC 9457's. */
+async function errorOf(response: Response): Promise<ApiError> {
+  const body = (await response.json().catch(() => null)) as Record<string, unknown> | null;
+  const error = (body?.error ?? body ?? {}) as Record<string, unknown>;
+  const words = [error.message, error.detail, error.title].find((each) => typeof each === 'string');
+  const named = (name: string) => (typeof error[name] === 'string' ? (error[name] as string) : null);
+  const remedy = named('remedy');
+  return new ApiError(
+    response.status,
+    (words as string | undefined) ?? `The server answered ${response.status} ${response.statusText}`.trim(),
+    { code: named('code'), field: named('field'), ...(remedy === null ? {} : { remedy }) },
+  );
+}
+
+/**
+ * Asks the server.
+ * @throws ApiError with the server's message, or with status 0 where no answer came; the signal's reason when it is raised
+ */
+export async function ask(method: string, path: string, options: AskOptions = {}): Promise<Response> {
+  const { body, signal, headers = {} } = options;
+  let response: Response;
+  try {
+    response = await fetch(serverUrl(path), {
+      method,
+      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(signal ? { signal } : {}),
+    });
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new ApiError(0, `The server does not answer (${(error as Error).message}).`);
+  }
+  if (!response.ok) throw await errorOf(response);
+  return response;
+}
+
+/** What goes with a request. */
+export interface AskOptions {
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+async function json<Body>(method: string, path: string, options?: AskOptions): Promise<Body> {
+  const response = await ask(method, path, options);
+  return (response.status === 204 ? undefined : await response.json()) as Body;
+}
+
+const jobPath = (id: string) => `api/v1/jobs/${encodeURIComponent(id)}`;
+
+/** Who is asking, and which server answers. */
+export function getSession(): Promise<Session> {
+  return json('GET', 'api/v1/session');
+}
+
+/** Starts a session in this browser with an access key. */
+export function logIn(key: string): Promise<Session> {
+  return json('POST', 'api/v1/session', { body: { key } });
+}
+
+/** Ends the session of this browser. */
+export function logOut(): Promise<void> {
+  return json('DELETE', 'api/v1/session');
+}
+
+/** Models that the server can use. */
+export async function listModels(): Promise<readonly Model[]> {
+  return (await json<{ models: Model[] }>('GET', 'api/v1/models')).models;
+}
+
+/** Adapters, newest first. */
+export async function listAdapters(): Promise<readonly Adapter[]> {
+  return (await json<{ adapters: Adapter[] }>('GET', 'api/v1/adapters')).adapters;
+}
+
+/** Removes an adapter. */
+export function deleteAdapter(id: string): Promise<void> {
+  return json('DELETE', `api/v1/adapters/${encodeURIComponent(id)}`);
+}
+
+/** Prompt sets by name. */
+export async function listPromptSets(): Promise<readonly PromptSet[]> {
+  return (await json<{ promptSets: PromptSet[] }>('GET', 'api/v1/prompt-sets')).promptSets;
+}
+
+/** The prompts of one part of a set. */
+export function getPromptSet(name: string, split: 'train' | 'test'): Promise<PromptSetContent> {
+  return json('GET', `api/v1/prompt-sets/${encodeURIComponent(name)}?split=${split}`);
+}
+
+/** Sends a job. */
+export function submitJob(request: JobRequest): Promise<Job> {
+  return json('POST', 'api/v1/jobs', { body: request });
+}
+
+/** How a job stands. */
+export function getJob(id: string, signal?: AbortSignal): Promise<Job> {
+  return json('GET', jobPath(id), signal ? { signal } : {});
+}
+
+/** Jobs of a kind, newest first. */
+export async function listJobs(kind: JobKind, limit = 20): Promise<readonly Job[]> {
+  return (await json<JobList>('GET', `api/v1/jobs?kind=${kind}&limit=${limit}`)).jobs;
+}
+
+/** Stops a job; a fine-tuning keeps its checkpoints. */
+export function cancelJob(id: string): Promise<Job> {
+  return json('POST', `${jobPath(id)}/cancel`);
+}
+
+/** Lets a stopped fine-tuning go on from its last checkpoint. */
+export function resumeJob(id: string): Promise<Job> {
+  return json('POST', `${jobPath(id)}/resume`);
+}
+
+/** Files that a job has written so far. */
+export async function listJobFiles(id: string, signal?: AbortSignal): Promise<readonly JobFile[]> {
+  const options = signal ? { signal } : {};
+  return (await json<{ files: JobFile[] }>('GET', `${jobPath(id)}/files`, options)).files;
+}
+
+/** What a prompt says. */
+export function understandPrompt(prompt: string, signal?: AbortSignal): Promise<Understanding> {
+  return json('POST', 'api/v1/understand', { body: { prompt }, ...(signal ? { signal } : {}) });
+}
+
+/** What a fine-tuning would cost. */
+export function estimateFinetuning(request: FinetuneRequest, signal?: AbortSignal): Promise<Estimate> {
+  return json('POST', 'api/v1/estimates', { body: request, ...(signal ? { signal } : {}) });
+}

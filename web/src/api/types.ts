@@ -1,0 +1,25 @@
+/** The API's data as the server's schemas have it; types alone. */
+
+export type {
+  Adapter,
+  Estimate,
+  EvaluateRequest,
+  FinetuneRequest,
+  GeneratedImage,
+  GenerateRequest,
+  Job,
+  JobEvent,
+  JobFile,
+  JobKind,
+  JobList,
+  JobRequest,
+  JobStatus,
+  Model,
+  Progress,
+  PromptSet,
+  PromptSetContent,
+  SavedTarget,
+  Session,
+  Target,
+  Understanding,
+} from '../../../src/server/schemas/web_types.ts';

@@ -1,0 +1,113 @@
+/** Create: images from a prompt, with and without an adapter. */
+
+import { useEffect, useState } from 'react';
+import { cancelJob, submitJob } from '../api/client.ts';
+import { modelNamed, useServer } from '../api/server_context.tsx';
+import { Empty, ErrorNotice } from '../components/notice.tsx';
+import { DrawingView } from '../create/drawing_view.tsx';
+import type { Drawing } from '../create/drawings.ts';
+import { MOST_DRAWINGS, readDrawings } from '../create/drawings.ts';
+import { CreateForm } from '../create/form.tsx';
+import type { Looked } from '../create/lightbox.tsx';
+import { Lightbox } from '../create/lightbox.tsx';
+import type { CreateSettings } from '../create/settings.ts';
+import { generateRequest, randomSeed, readSettings, settingsFromLink } from '../create/settings.ts';
+import { go, routeTo } from '../lib/route.ts';
+import { useStored } from '../lib/storage.ts';
+
+/**
+ * The page.
+ * @param link settings that the address carries; they take the draft's place
+ */
+export function CreatePage({ link }: { readonly link: URLSearchParams }) {
+  const { models, adapters } = useServer();
+  const [settings, setSettings] = useStored('create', readSettings);
+  const [drawings, setDrawings] = useStored('drawings', readDrawings);
+  const [looked, setLooked] = useState<Looked | null>(null);
+  const [isSending, setSending] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const linked = link.toString();
+  useEffect(() => {
+    if (linked === '') return;
+    setSettings((now) => settingsFromLink(new URLSearchParams(linked), now));
+    // The draft holds them from here on: a reload must not undo what is changed next.
+    go(routeTo('create'), true);
+  }, [linked, setSettings]);
+  const model = modelNamed(models, settings.model);
+  const fitting = (adapters ?? []).filter((adapter) => adapter.model === model?.name);
+  const change = (part: Partial<CreateSettings>) => setSettings((now) => ({ ...now, ...part }));
+  const nameOf = (id: string) => (adapters ?? []).find((adapter) => adapter.id === id)?.name ?? id;
+
+  async function draw() {
+    if (isSending || settings.prompt.trim() === '') return;
+    const drawn = settings.newSeed ? { ...settings, seed: randomSeed() } : settings;
+    setSending(true);
+    setError(null);
+    setSettings(drawn);
+    try {
+      const both = drawn.compare && drawn.adapter !== '';
+      const plain = both ? await submitJob(generateRequest(drawn, false)) : null;
+      const job = await submitJob(generateRequest(drawn, true));
+      const drawing: Drawing = { job: job.id, plainJob: plain?.id ?? null, settings: drawn, at: Date.now() };
+      setDrawings((now) => [drawing, ...now].slice(0, MOST_DRAWINGS));
+    } catch (caught) {
+      setError(caught);
+    } finally {
+      setSending(false);
+    }
+  }
+
+  async function cancel({ job, plainJob }: Drawing) {
+    try {
+      await Promise.all([job, ...(plainJob === null ? [] : [plainJob])].map(cancelJob));
+    } catch (caught) {
+      setError(caught);
+    }
+  }
+
+  function use(used: CreateSettings) {
+    setSettings({ ...used, newSeed: false });
+    window.scrollTo({ top: 0 });
+  }
+
+  return (
+    <>
+      <div className="page-heading">
+        <h1 tabIndex={-1}>Create</h1>
+        <p>Draw images from a prompt, and see what an adapter changes, from the same noise.</p>
+      </div>
+      <div className="bench">
+        <CreateForm
+          settings={settings}
+          change={change}
+          models={models ?? []}
+          model={model}
+          adapters={fitting}
+          isSending={isSending}
+          draw={draw}
+        />
+        <section className="results" aria-label="Drawings">
+          <ErrorNotice error={error} />
+          {drawings.length === 0 && (
+            <Empty title="No images yet">
+              Write what you want to see and press Draw. Images appear here while they are drawn and stay here
+              when you come back.
+            </Empty>
+          )}
+          {drawings.map((drawing) => (
+            <DrawingView
+              key={drawing.job}
+              drawing={drawing}
+              adapterName={drawing.settings.adapter === '' ? '' : nameOf(drawing.settings.adapter)}
+              onLook={setLooked}
+              onUse={use}
+              onCancel={() => cancel(drawing)}
+              onForget={() => setDrawings((now) => now.filter(({ job }) => job !== drawing.job))}
+            />
+          ))}
+        </section>
+      </div>
+      {looked !== null && <Lightbox looked={looked} onClose={() => setLooked(null)} onUse={use} />}
+    </>
+  );
+}

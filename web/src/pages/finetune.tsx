@@ -1,0 +1,97 @@
+/** Fine-tune: changes a model until the people it draws follow a target. */
+
+import { useState } from 'react';
+import { estimateFinetuning, submitJob } from '../api/client.ts';
+import { modelNamed, useServer } from '../api/server_context.tsx';
+import { JobList } from '../components/job_list.tsx';
+import { Empty, ErrorNotice } from '../components/notice.tsx';
+import type { EstimateState } from '../finetune/form.tsx';
+import { FinetuneForm } from '../finetune/form.tsx';
+import { describeFinetuning, FinetuneRunView } from '../finetune/run_view.tsx';
+import type { FinetuneSettings } from '../finetune/settings.ts';
+import { finetuneRequest, readFinetuneSettings } from '../finetune/settings.ts';
+import { go, routeTo } from '../lib/route.ts';
+import { useStored } from '../lib/storage.ts';
+import { fitTarget } from '../lib/target.ts';
+
+/**
+ * The page.
+ * @param job the run that is shown, or `null`
+ */
+export function FinetunePage({ job, theme }: { readonly job: string | null; readonly theme: string }) {
+  const { models, promptSets } = useServer();
+  const [stored, setSettings] = useStored('finetune', readFinetuneSettings);
+  const [estimating, setEstimating] = useState<EstimateState>({
+    isRunning: false,
+    estimate: null,
+    isOutdated: false,
+    error: null,
+  });
+  const [isSending, setSending] = useState(false);
+  const [error, setError] = useState<unknown>(null);
+  const model = modelNamed(models, stored.model);
+  const settings: FinetuneSettings =
+    model === null ? stored : { ...stored, target: fitTarget(stored.target, model.attributes) };
+
+  function change(part: Partial<FinetuneSettings>) {
+    setSettings((now) => ({ ...now, ...part }));
+    setEstimating((now) => ({ ...now, isOutdated: true }));
+  }
+
+  async function estimate() {
+    setEstimating((now) => ({ ...now, isRunning: true, error: null }));
+    try {
+      const found = await estimateFinetuning(finetuneRequest(settings, model?.attributes ?? []));
+      setEstimating({ isRunning: false, estimate: found, isOutdated: false, error: null });
+    } catch (caught) {
+      setEstimating({ isRunning: false, estimate: null, isOutdated: false, error: caught });
+    }
+  }
+
+  async function start() {
+    setSending(true);
+    setError(null);
+    try {
+      const sent = await submitJob(finetuneRequest(settings, model?.attributes ?? []));
+      go(routeTo('finetune', sent.id));
+    } catch (caught) {
+      setError(caught);
+    } finally {
+      setSending(false);
+    }
+  }
+
+  return (
+    <>
+      <div className="page-heading">
+        <h1 tabIndex={-1}>Fine-tune</h1>
+        <p>Choose who should be drawn how often; the model is trained until its images follow.</p>
+      </div>
+      <div className="bench">
+        <FinetuneForm
+          settings={settings}
+          change={change}
+          models={models ?? []}
+          model={model}
+          promptSets={promptSets ?? []}
+          estimating={estimating}
+          estimate={estimate}
+          isSending={isSending}
+          start={start}
+        />
+        <section className="results" aria-label="Run">
+          <ErrorNotice error={error} />
+          {job === null ? (
+            <Empty title="No run chosen">
+              Set the target, see what it will cost, and start. Curves and samples appear here; a run can be
+              stopped and goes on where it stood.
+            </Empty>
+          ) : (
+            <FinetuneRunView key={job} id={job} theme={theme} />
+          )}
+          <JobList title="Runs" kind="finetune" page="finetune" current={job} describe={describeFinetuning} />
+        </section>
+      </div>
+    </>
+  );
+}
