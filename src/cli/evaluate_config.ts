@@ -12,6 +12,14 @@ export const evaluateConfigSchema = z.strictObject({
   adapter: z.string().optional(),
   /** Folder with `face_detector/` and `classifier_evaluation/`; the model's own when left out. */
   judges: z.string().optional(),
+  /** Other people's face models in place of the judges' own: cards by file or by the name of a shipped card, or folders. */
+  faces: z
+    .strictObject({
+      detector: z.string().optional(),
+      /** Several classifiers judge together, each its own attributes. */
+      classifiers: z.array(z.string()).min(1).optional(),
+    })
+    .optional(),
   /** Report folder. */
   output: z.string().default('runs/evaluate'),
   /** Seed of the first image. */

@@ -59,7 +59,7 @@ export async function runEvaluation(
   }
   const measured = spreadItems(set.measured, config.prompts.count ?? set.measured.length);
   const realFiles = config.realImages === undefined ? null : listImages(config.realImages);
-  const bench = openMeasuringBench(runtime, folder, config.judges, config.features);
+  const bench = openMeasuringBench(runtime, folder, config.judges, config.features, config.faces);
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const targets = measuredTargets(target, attributes);

@@ -18,7 +18,15 @@ import type { ProvenanceFile } from '../evaluate/provenance.ts';
 import { provenanceOf, sha256OfFile } from '../evaluate/provenance.ts';
 import type { Artifact, Setup } from '../evaluate/report_data.ts';
 import type { AttributeClassifier, AttributeHead, FaceDetector } from '../faces/index.ts';
-import { loadAttributeClassifier, loadFaceDetector } from '../faces/index.ts';
+import {
+  createAttributeClassifier,
+  filesOfCard,
+  isCard,
+  joinAttributeModels,
+  loadAttributeModel,
+  loadFaceDetector,
+  locateFaceModel,
+} from '../faces/index.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
 import { marginalTarget, uniformTarget } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -59,10 +67,32 @@ export interface MeasuringBench {
   readonly classifier: AttributeClassifier;
   /** CLIP and DINOv2, as far as there are any. */
   readonly features: ImageFeatures;
-  /** Folder that detector and classifier came from. */
+  /** Folder that CLIP and DINOv2 came from, and detector and classifier unless others were named. */
   readonly judges: string;
+  /** Cards or folders of the models that look at faces. */
+  readonly faces: FaceJudges;
   /** Folders of the encoders. */
   readonly encoders: EncoderFolders;
+}
+
+/** Absolute paths of cards or folders of the models that look at faces. */
+export interface FaceJudges {
+  readonly detector: string;
+  readonly classifiers: readonly string[];
+}
+
+/** Models that look at faces, as a configuration names them; the judges' own where it names none. */
+export interface FaceChoice {
+  readonly detector?: string | undefined;
+  readonly classifiers?: readonly string[] | undefined;
+}
+
+function resolveFaces(judges: string, { detector, classifiers }: FaceChoice): FaceJudges {
+  const named = (name: string) => locateFaceModel(name, '.');
+  return {
+    detector: detector === undefined ? path.join(judges, JUDGES.detector) : named(detector),
+    classifiers: classifiers?.map(named) ?? [path.join(judges, JUDGES.classifier)],
+  };
 }
 
 /** Folders of CLIP and DINOv2; null for one that takes no part. */
@@ -96,6 +126,7 @@ export function resolveEncoders(judges: string, choice: EncoderChoice = {}): Enc
 /**
  * Opens a model, and the judges in its folder or in another one.
  * @param choice encoders whose features are measured; none when left out
+ * @param faceChoice detector and classifiers in place of the judges' own
  * @throws Error naming the folder or file that is missing or wrong
  */
 export function openMeasuringBench(
@@ -103,15 +134,21 @@ export function openMeasuringBench(
   folder: string,
   judges: string = folder,
   choice: EncoderChoice = NO_ENCODERS,
+  faceChoice: FaceChoice = {},
 ): MeasuringBench {
   const encoders = resolveEncoders(judges, choice);
+  const faces = resolveFaces(judges, faceChoice);
   return Object.freeze({
     folder,
     pipeline: new TextToImagePipeline(runtime, openTextToImageModel(folder)),
-    detector: loadFaceDetector(runtime, path.join(judges, JUDGES.detector)),
-    classifier: loadAttributeClassifier(runtime, path.join(judges, JUDGES.classifier)),
+    detector: loadFaceDetector(runtime, faces.detector),
+    classifier: createAttributeClassifier(
+      runtime,
+      joinAttributeModels(faces.classifiers.map(loadAttributeModel)),
+    ),
     features: loadImageFeatures(runtime, { ...encoders, tokenizer: path.join(folder, 'tokenizer') }),
     judges,
+    faces,
     encoders,
   });
 }
@@ -224,7 +261,7 @@ export async function describeSetup(
     sampler: bench.pipeline.model.scheduler.scheduler,
     steps,
     guidanceScale,
-    classifiers: await Promise.all(Object.values(JUDGES).map((name) => describeJudge(bench.judges, name))),
+    classifiers: await Promise.all([bench.faces.detector, ...bench.faces.classifiers].map(describeJudge)),
     files: await describeFiles(bench, adapterFile),
     more: {
       'Negative prompt': negativePrompt === '' ? 'none' : negativePrompt,
@@ -237,22 +274,30 @@ export async function describeSetup(
 
 /** Every file that takes part in a measurement, by its hash. */
 async function describeFiles(
-  { folder, judges, encoders }: MeasuringBench,
+  { folder, faces, encoders }: MeasuringBench,
   adapterFile: string | null,
 ): Promise<ProvenanceFile[]> {
   const { clip, dino } = encoders;
   return [
     ...(await provenanceOf('model', folder, COMPONENTS)),
     ...(adapterFile === null ? [] : await provenanceOf('adapter', adapterFile)),
-    ...(await provenanceOf('detector', path.join(judges, JUDGES.detector))),
-    ...(await provenanceOf('classifier', path.join(judges, JUDGES.classifier))),
+    ...(await faceFiles('detector', faces.detector)),
+    ...(await Promise.all(faces.classifiers.map((file) => faceFiles('classifier', file)))).flat(),
     ...(clip === null ? [] : await provenanceOf('clip', clip)),
     ...(dino === null ? [] : await provenanceOf('dino', dino)),
   ];
 }
 
-async function describeJudge(folder: string, name: string): Promise<Artifact> {
-  const file = path.join(folder, name, 'model.safetensors');
+/** Every file of a card's model, or of a folder. */
+async function faceFiles(role: string, file: string): Promise<ProvenanceFile[]> {
+  if (!isCard(file)) return provenanceOf(role, file);
+  return (await Promise.all(filesOfCard(file).map((each) => provenanceOf(role, each)))).flat();
+}
+
+async function describeJudge(judge: string): Promise<Artifact> {
+  const name = path.basename(judge).replace(/\.ya?ml$/i, '');
+  // Of a card the last file holds the weights.
+  const file = isCard(judge) ? filesOfCard(judge).at(-1)! : path.join(judge, 'model.safetensors');
   return { name, hash: `sha256:${await sha256OfFile(file)}` };
 }
 

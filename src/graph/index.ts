@@ -13,6 +13,8 @@ export type { ProfileEntry } from './runtime/profile.ts';
 export { summarizeProfile } from './runtime/profile.ts';
 export type { DeviceName, Executable, RuntimeOptions, Tensors } from './runtime/runtime.ts';
 export { Runtime } from './runtime/runtime.ts';
+export type { TensorFlowFile } from './tensorflow/file.ts';
+export { readTensorFlow } from './tensorflow/file.ts';
 export type { ImportedTensorFlow, TensorFlowInput, TensorFlowOptions } from './tensorflow/import.ts';
 export {
   importableTensorFlowOperators,

@@ -1,7 +1,8 @@
-/** `evenhand models`: what a model folder holds. */
+/** `evenhand models`: what a model folder holds, and whose face models can be used with it. */
 
 import path from 'node:path';
 import { Command } from 'commander';
+import { faceModelLines, summarizeFaceModels } from '../face_models.ts';
 import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, formatBytes, resolveModel, summarizeModel } from '../models.ts';
 import { jsonOption } from '../options.ts';
@@ -9,7 +10,7 @@ import { jsonOption } from '../options.ts';
 const HELP = `
 Examples:
   evenhand models
-      the shipped model
+      the shipped model, and the licences of face models that can be installed
   evenhand models ./stable-diffusion-v1-5
       a folder in diffusers layout (model_index.json, unet/, vae/, text_encoder/, tokenizer/, scheduler/)`;
 
@@ -17,18 +18,24 @@ Examples:
 export function modelsCommand(io: Io): Command {
   return new Command('models')
     .summary('show what a model holds')
-    .description('Shows the components of a model: classes, numbers of parameters, sizes and element types.')
-    .argument('[model...]', `${EMBEDDED_MODEL}, or folders in diffusers layout`, [EMBEDDED_MODEL])
+    .description(
+      'Shows the components of a model: classes, numbers of parameters, sizes and element types.' +
+        ' Without a model also the face models of others that Evenhand knows, with their licences.',
+    )
+    .argument('[model...]', `${EMBEDDED_MODEL} when left out, or folders in diffusers layout`)
     .addOption(jsonOption())
     .addHelpText('after', HELP)
     .action((names: readonly string[], { json = false }: { json?: boolean }) => {
-      for (const name of names) {
+      for (const name of names.length === 0 ? [EMBEDDED_MODEL] : names) {
         const summary = summarizeModel(resolveModel(name));
         if (json) {
           io.stdout.write(`${JSON.stringify(summary)}\n`);
           continue;
         }
-        io.stdout.write(`${name} (${summary.pipelineClass})\n  ${path.relative('.', summary.path) || '.'}\n`);
+        const licence = name === EMBEDDED_MODEL ? ', Apache-2.0' : '';
+        io.stdout.write(
+          `${name} (${summary.pipelineClass}${licence})\n  ${path.relative('.', summary.path) || '.'}\n`,
+        );
         for (const { name: component, className, parameters, bytes, dtypes } of summary.components) {
           const weights =
             parameters === 0
@@ -39,5 +46,8 @@ export function modelsCommand(io: Io): Command {
           );
         }
       }
+      if (names.length > 0) return;
+      const faces = json ? [JSON.stringify({ faceModels: summarizeFaceModels() })] : faceModelLines();
+      io.stdout.write(`${faces.join('\n')}\n`);
     });
 }

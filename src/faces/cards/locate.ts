@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { readTensorFlow } from '../../graph/tensorflow/file.ts';
+import { readTensorFlow } from '../../graph/index.ts';
 import type { FaceModelCard, OpenedCard } from './card.ts';
 import { isCard, readCard } from './card.ts';
 

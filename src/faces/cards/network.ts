@@ -1,6 +1,6 @@
 /** The network of a card as a function of graph values: images of -1..1 in, the model's own outputs out. */
 
-import type { Value } from '../../graph/index.ts';
+import type { TensorFlowFile, Value } from '../../graph/index.ts';
 import {
   add,
   concat,
@@ -10,6 +10,7 @@ import {
   mul,
   onnxInputs,
   pad,
+  readTensorFlow,
   reverse,
   scale,
   shift,
@@ -17,7 +18,6 @@ import {
   tensorFlowInputs,
   transpose,
 } from '../../graph/index.ts';
-import { readTensorFlow } from '../../graph/tensorflow/file.ts';
 import type { CardInput, OpenedCard } from './card.ts';
 import { modelFileOf } from './locate.ts';
 
@@ -59,8 +59,8 @@ export function openCardNetwork(opened: OpenedCard): CardNetwork {
   const { card, file } = opened;
   const model = modelFileOf(opened);
   const { side } = card.input;
-  const tensorflow = model.endsWith('.json');
-  const known = tensorflow ? tensorFlowInputs(readTensorFlow(model)) : onnxInputs(model);
+  const tensorflow = model.endsWith('.json') ? readTensorFlow(model) : null;
+  const known = tensorflow ? tensorFlowInputs(tensorflow) : onnxInputs(model);
   const chosen =
     card.input.name === undefined && known.length === 1
       ? known[0]
@@ -74,7 +74,7 @@ export function openCardNetwork(opened: OpenedCard): CardNetwork {
     throw new Error(`${file}: input.side: expected ${rows.join(' x ')} as ${model} has it, received ${side}`);
   }
   const forImages = tensorflow
-    ? tensorflowRunner(model, chosen.name)
+    ? tensorflowRunner(tensorflow, chosen.name)
     : onnxRunner(model, chosen, card.input.layout);
   return Object.freeze({
     side,
@@ -84,7 +84,7 @@ export function openCardNetwork(opened: OpenedCard): CardNetwork {
 
 type Runner = (images: Value, outputs: readonly string[] | undefined) => Readonly<Record<string, Value>>;
 
-function tensorflowRunner(model: string, name: string): Runner {
+function tensorflowRunner(model: TensorFlowFile, name: string): Runner {
   return (images, outputs) =>
     importTensorFlow(model, {
       inputs: { [name]: images },

@@ -164,6 +164,17 @@ function storedType({ dtype }: WeightEntry): DataType {
   return dtype === 'uint8' ? 'int32' : dtype;
 }
 
+/** Number of half-precision words there are. */
+const HALF_WORDS = 65_536;
+
+let halves: Float32Array | null = null;
+
+/** What every half-precision word stands for. */
+function halfTable(): Float32Array {
+  halves ??= Float32Array.from({ length: HALF_WORDS }, (_, word) => fromHalf(word));
+  return halves;
+}
+
 /** Elements as they were before quantisation: half precision, or whole numbers q that stand for scale * q + min. */
 function decodeWeight(
   where: string,
@@ -179,7 +190,9 @@ function decodeWeight(
   if (packed === 'float16') {
     if (dtype !== 'float32')
       throw new Error(`${where}: expected float32 packed as float16, received ${dtype}`);
-    return Float32Array.from(new Uint16Array(bytes), fromHalf);
+    const words = new Uint16Array(bytes);
+    const decode = words.length > HALF_WORDS ? halfTable() : null;
+    return Float32Array.from(words, decode === null ? fromHalf : (word) => decode[word]!);
   }
   if (scale === undefined || min === undefined) {
     throw new Error(`${where}: expected scale and min of its ${packed} quantisation, received none`);

@@ -52,11 +52,14 @@ export function importableTensorFlowOperators(): string[] {
 /**
  * Imports a TensorFlow.js graph model: static shapes, weights as constants, only operators with gradient rules. Images are
  * computed with channels first throughout; axes are exchanged only where the model asks for it.
- * @param file path of model.json
+ * @param model path of model.json, or what {@link readTensorFlow} made of it
  * @throws Error naming the model, and the node with its operator, when something is unknown, malformed or of open shape
  */
-export function importTensorFlow(file: string, options: TensorFlowOptions = {}): ImportedTensorFlow {
-  return new Importer(readTensorFlow(file), options).importModel();
+export function importTensorFlow(
+  model: string | TensorFlowFile,
+  options: TensorFlowOptions = {},
+): ImportedTensorFlow {
+  return new Importer(typeof model === 'string' ? readTensorFlow(model) : model, options).importModel();
 }
 
 /** An input of a graph model as its file declares it. */
