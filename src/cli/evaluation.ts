@@ -8,7 +8,7 @@ import { MAXIMUM_DISTANCE_IMAGES } from '../evaluate/image_comparison.ts';
 import { listImages, readImages } from '../evaluate/image_folder.ts';
 import { writeReport } from '../evaluate/report.ts';
 import type { ReportData } from '../evaluate/report_data.ts';
-import { configuredTarget } from '../finetune/config.ts';
+import { configuredGroups, configuredGroupTargets, configuredTarget, groupName } from '../finetune/config.ts';
 import type { Runtime } from '../graph/index.ts';
 import { UsageError } from './errors.ts';
 import type { EvaluateConfig } from './evaluate_config.ts';
@@ -42,11 +42,47 @@ interface Plans {
 }
 
 /**
- * Evaluates a model, and with an adapter the two of them from the same noise; what an earlier evaluation left in the output
- * folder is not drawn again.
+ * Evaluates a model, and with an adapter the two of them from the same noise. Groups of prompts with targets of their own are
+ * evaluated one after the other, each in a folder of its own inside the output folder.
  * @throws Error naming what does not fit, before long work; or the signal's reason
  */
 export async function runEvaluation(
+  runtime: Runtime,
+  config: EvaluateConfig,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const groups = configuredGroups(config.target);
+  if (groups === null) return evaluateTarget(runtime, config, progress, signal);
+  const { attributes } = openMeasuringBench(
+    runtime,
+    resolveModel(config.model),
+    config.judges,
+    undefined,
+    config.faces,
+  ).classifier;
+  configuredGroupTargets(config, attributes);
+  for (const group of groups) {
+    const { for: prompts, ...target } = group;
+    const name = groupName(group);
+    progress.note(`prompts ${name}`);
+    const folder = name.replaceAll(/[^\p{L}\p{N}+-]+/gu, '-').slice(0, 60);
+    const own = {
+      ...config,
+      target: target as EvaluateConfig['target'],
+      prompts: { ...config.prompts, test: typeof prompts === 'string' ? prompts : [...prompts] },
+      output: path.join(config.output, folder),
+    };
+    await evaluateTarget(runtime, own, progress, signal);
+  }
+}
+
+/**
+ * Evaluates prompts that have one target; what an earlier evaluation left in the output
+ * folder is not drawn again.
+ * @throws Error naming what does not fit, before long work; or the signal's reason
+ */
+async function evaluateTarget(
   runtime: Runtime,
   config: EvaluateConfig,
   progress: Progress,

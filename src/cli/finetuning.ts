@@ -5,12 +5,11 @@ import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
-import { describedAttributes } from '../fairness/index.ts';
-import type { PreparedFinetune } from '../finetune/assemble.ts';
+import type { FinetuneResources, PreparedFinetune } from '../finetune/assemble.ts';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
 import { listCheckpoints } from '../finetune/checkpoint.ts';
 import type { FinetuneConfig } from '../finetune/config.ts';
-import { finetuneDigest } from '../finetune/config.ts';
+import { configuredAttributes, configuredGroups, finetuneDigest } from '../finetune/config.ts';
 import type { IterationCost } from '../finetune/cost.ts';
 import { secondsPerUnit } from '../finetune/cost.ts';
 import { finetune } from '../finetune/run.ts';
@@ -19,6 +18,7 @@ import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { formatConfig } from './config.ts';
+import { UsageError } from './errors.ts';
 import { writeLivePage } from './live_page.ts';
 import { resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
@@ -48,13 +48,11 @@ export async function runFinetune(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<FinetuneOutcome> {
-  const trainPrompts = resolvePrompts(config.prompts.train, 'train');
   const modelDirectory = resolveModel(config.model);
   const prepared = prepareFinetune(config, {
     runtime,
     modelDirectory,
-    trainPrompts,
-    validationPrompts: spreadItems(trainPrompts, config.validation.prompts),
+    ...promptsOf(config),
     scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
   });
   mkdirSync(config.output, { recursive: true });
@@ -103,6 +101,35 @@ export async function runFinetune(
   }
 }
 
+type ConfiguredPrompts = Pick<FinetuneResources, 'trainPrompts' | 'promptGroups' | 'validationPrompts'>;
+
+/**
+ * The prompts of a configuration, by group where its target is a list; those of validation are spread over each.
+ * @throws UsageError naming a list or file that is not there, or fewer validation prompts than groups
+ */
+export function promptsOf({ target, prompts, validation }: FinetuneConfig): ConfiguredPrompts {
+  const groups = configuredGroups(target);
+  if (groups === null) {
+    const trainPrompts = resolvePrompts(prompts.train, 'train');
+    return { trainPrompts, validationPrompts: spreadItems(trainPrompts, validation.prompts) };
+  }
+  if (validation.prompts < groups.length) {
+    throw new UsageError(
+      `validation.prompts: expected at least ${groups.length}, one for each group of the target, received ${validation.prompts}`,
+    );
+  }
+  const promptGroups = groups.map((group, i) => {
+    const train = resolvePrompts(group.for, 'train');
+    const share = Math.floor((validation.prompts + groups.length - 1 - i) / groups.length);
+    return { train, validation: spreadItems(train, share) };
+  });
+  return {
+    trainPrompts: promptGroups.flatMap(({ train }) => train),
+    validationPrompts: promptGroups.flatMap((group) => group.validation),
+    promptGroups,
+  };
+}
+
 /** Says what the run will cost, before it starts: from shapes, and from the pace of one sampling step. */
 async function tellCost(prepared: PreparedFinetune, progress: Progress): Promise<string> {
   const { pipeline, settings } = prepared;
@@ -128,14 +155,14 @@ function describeCost({ images, units, unitsPerImageStep, parameters, peakBytes 
 }
 
 function describedTargetOf({ target }: FinetuneConfig): string {
-  return typeof target === 'string' ? target : describedAttributes(target).join(', ');
+  return typeof target === 'string' ? target : configuredAttributes(target).join(', ');
 }
 
 function progressOf(
   { iteration, iterations, loss, metrics, secondsLeft }: FinetuneProgress,
   config: FinetuneConfig,
 ) {
-  const shown = describedAttributes(config.target).map((name) => `bias ${name}`);
+  const shown = configuredAttributes(config.target).map((name) => `bias ${name}`);
   const numbers = Object.fromEntries(shown.map((name) => [name, metrics[name] ?? Number.NaN]));
   return { task: 'finetune', step: iteration, steps: iterations, numbers: { loss, ...numbers }, secondsLeft };
 }

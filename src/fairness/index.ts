@@ -21,6 +21,8 @@ export type { JudgeModels } from './loss_graph.ts';
 export type { DifferentiatedLoss, ImageLosses, LossParts } from './loss_summary.ts';
 export type { Observation } from './observation.ts';
 export { joinObservations, largestClass, observe } from './observation.ts';
+export type { PromptGroup, PromptTargets } from './prompt_targets.ts';
+export { sameTarget, targetsByGroup } from './prompt_targets.ts';
 export type { AttributeState, RegionWeightInput, RegionWeights } from './region_weights.ts';
 export { intersectBoxes, regionWeights, weightMap } from './region_weights.ts';
 export type {

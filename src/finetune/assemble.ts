@@ -5,12 +5,19 @@ import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
-import type { ImageLoss, JudgeFolders, LossModels, TargetDistribution } from '../fairness/index.ts';
-import { createImageLoss, loadJudges } from '../fairness/index.ts';
+import type { ImageLoss, JudgeFolders, LossModels, PromptTargets } from '../fairness/index.ts';
+import { createImageLoss, loadJudges, sameTarget, targetsByGroup } from '../fairness/index.ts';
 import { imageLossGraph } from '../fairness/loss_graph.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { FinetuneConfig } from './config.ts';
-import { configuredTarget, configuredWeights, finetuneDigest } from './config.ts';
+import {
+  configuredGroups,
+  configuredGroupTargets,
+  configuredTarget,
+  configuredWeights,
+  finetuneDigest,
+  groupName,
+} from './config.ts';
 import type { IterationCost } from './cost.ts';
 import { iterationCost } from './cost.ts';
 import { fairnessObjective } from './fairness_objective.ts';
@@ -20,6 +27,7 @@ import type { ImageObjective } from './objective.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
 import { addObjectives, scoreObjective } from './score_objective.ts';
 import type { FinetuneSettings } from './settings.ts';
+import { groupDistance } from './stop_rule.ts';
 import type { TrainedPart } from './trained_part.ts';
 
 /** A run that is ready to start. */
@@ -28,7 +36,7 @@ export interface PreparedFinetune {
   readonly pipeline: TextToImagePipeline;
   readonly judges: LossModels;
   readonly loss: ImageLoss;
-  readonly target: TargetDistribution;
+  readonly targets: PromptTargets;
   readonly objective: ImageObjective;
   /** The objectives beside fairness, which are part of `objective`. */
   readonly scores: readonly ScoreObjective[];
@@ -43,6 +51,11 @@ export interface FinetuneResources {
   /** Model directory with its judges. */
   readonly modelDirectory: string;
   readonly trainPrompts: readonly string[];
+  /** Prompts by group, in the configuration's order, where its target is a list; together they are the others here. */
+  readonly promptGroups?: readonly {
+    readonly train: readonly string[];
+    readonly validation: readonly string[];
+  }[];
   readonly validationPrompts: readonly string[];
   /** The configuration's objectives, opened, in its order. */
   readonly scores?: readonly ImageScore[];
@@ -55,7 +68,7 @@ export interface FinetuneResources {
  * @throws Error naming the field, file or class that does not fit
  */
 export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResources): PreparedFinetune {
-  const { runtime, modelDirectory, trainPrompts, validationPrompts } = resources;
+  const { runtime, modelDirectory } = resources;
   const [fewest, most] = config.sampler.steps;
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
@@ -64,7 +77,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const { microBatch } = config;
   const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
   const judges = loadJudges(runtime, modelDirectory, folders, batch);
-  const target = configuredTarget(config, judges.classifier.attributes);
+  const targets = targetsOf(config, judges, resources);
   const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), ...batch });
   const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
   const pipeline = new TextToImagePipeline(runtime, model, sizes);
@@ -72,28 +85,52 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     scoreObjective(runtime, score, { ...config.objectives[i]!, ...batch }),
   );
   const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
-  checkBestMetric(config, target);
+  checkBestMetric(config, targets);
   return {
     model,
     pipeline,
     judges,
     loss,
-    target,
-    objective: addObjectives([fairnessObjective(loss, target), ...scores]),
+    targets,
+    objective: addObjectives([fairnessObjective(loss, targets), ...scores]),
     scores,
     guard,
-    settings: settingsOf(config, model, trainPrompts, validationPrompts),
+    settings: settingsOf(config, model, resources),
   };
 }
 
+/** The target of every prompt; validation prompts may be others than those that are trained on. */
+function targetsOf(
+  config: FinetuneConfig,
+  { classifier }: LossModels,
+  { promptGroups = [] }: FinetuneResources,
+): PromptTargets {
+  const groups = configuredGroupTargets(config, classifier.attributes);
+  if (groups === null) return sameTarget(configuredTarget(config, classifier.attributes));
+  if (groups.length !== promptGroups.length) {
+    throw new Error(`target: expected prompts for ${groups.length} groups, received ${promptGroups.length}`);
+  }
+  return targetsByGroup(
+    groups.map((group, i) => ({
+      ...group,
+      prompts: [...new Set([...promptGroups[i]!.train, ...promptGroups[i]!.validation])],
+    })),
+  );
+}
+
 /** Refuses a metric for the best validation that no validation will measure, before the first one is due. */
-function checkBestMetric({ guard, validation }: FinetuneConfig, { attributes }: TargetDistribution): void {
+function checkBestMetric({ guard, validation }: FinetuneConfig, { groups }: PromptTargets): void {
   if (validation.every === 0) return;
   const { metric } = validation.best;
   const encoders = (['clip', 'dino'] as const).filter((name) => guard?.[name] !== undefined);
   const known = [
     'distance',
-    ...attributes.flatMap(({ name }) => [`distance ${name}`, `bias ${name}`]),
+    ...groups.flatMap(({ name }) => (name === '' ? [] : [groupDistance(name)])),
+    ...new Set(
+      groups.flatMap(({ target }) =>
+        target.attributes.flatMap(({ name }) => [`distance ${name}`, `bias ${name}`]),
+      ),
+    ),
     'faces',
     ...encoders.map((name) => `guard semantics ${name}`),
     ...(guard?.embedder === undefined ? [] : ['guard realism']),
@@ -138,11 +175,11 @@ function trainedPart({ train }: FinetuneConfig): TrainedPart {
 function settingsOf(
   config: FinetuneConfig,
   model: TextToImageModel,
-  prompts: readonly string[],
-  validationPrompts: readonly string[],
+  { trainPrompts: prompts, validationPrompts, promptGroups }: FinetuneResources,
 ): FinetuneSettings {
   const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
+  const groups = configuredGroups(config.target)?.map(groupName) ?? null;
   return {
     part: trainedPart(config),
     seed: config.seed,
@@ -150,6 +187,7 @@ function settingsOf(
     imagesPerPrompt: config.prompts.imagesPerPrompt,
     ...(microBatch === undefined ? {} : { microBatch }),
     prompts,
+    ...(promptGroups === undefined ? {} : { promptGroups: promptGroups.map(({ train }) => train) }),
     negativePrompt: config.prompts.negative,
     samplingSteps: sampler.steps,
     guidanceScale: sampler.guidanceScale ?? model.defaultGuidanceScale,
@@ -166,7 +204,7 @@ function settingsOf(
       best: validation.best,
       level: validation.level,
     },
-    ...(stop === undefined ? {} : { stop }),
+    ...(stop === undefined ? {} : { stop: { ...stop, ...(groups === null ? {} : { groups }) } }),
     checkpointEvery: config.checkpointEvery,
     directory: config.output,
     digest: finetuneDigest(config),

@@ -7,10 +7,27 @@ import type { LossWeights, TargetDescription, TargetDistribution } from '../fair
 import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 
+/** A target for some prompts: attributes and shares as in {@link TargetDescription}, and `for`, the prompts. */
+export interface TargetGroupDescription {
+  /** Prompt lists by name, a text file, or the prompts themselves. */
+  readonly for: string | readonly string[];
+  readonly [attribute: string]: TargetDescription[string] | string | readonly string[];
+}
+
+/** What a configuration says under `target`: one target for all prompts, or one for each group of them. */
+export type ConfiguredTarget = string | TargetDescription | readonly TargetGroupDescription[];
+
 const share = z.number().min(0).max(1);
 const describedShares: z.ZodType<TargetDescription[string]> = z.lazy(() =>
   z.union([share, z.string(), z.record(z.string(), describedShares)]),
 ) as never;
+
+const targetGroup = z
+  .looseObject({
+    /** Prompts that follow this target: lists by name, joined by +, a text file, or the prompts themselves. */
+    for: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+  })
+  .catchall(describedShares) as unknown as z.ZodType<TargetGroupDescription>;
 
 const ratios = z.strictObject({
   /** lambda_2 / lambda_1: weight outside the face where target and original disagree. */
@@ -73,12 +90,14 @@ const fields = z.strictObject({
     .prefault({ part: 'text-encoder' }),
   /**
    * Attributes of the classifier and their shares: `{ gender: uniform, age: 75/25 }`, shares by class, `given` another
-   * attribute, a joint table under `gender x race`, or one line: `gender=50/50, age=75/25`.
+   * attribute, a joint table under `gender x race`, or one line: `gender=50/50, age=75/25`. A list gives groups of prompts
+   * targets of their own: `[{ for: occupations, gender: uniform }, { for: sports, gender: 60/40 }]`; each iteration draws a
+   * group, then one of its prompts.
    */
-  target: z.union([z.string().min(1), z.record(z.string(), describedShares)]),
+  target: z.union([z.string().min(1), z.array(targetGroup).min(1), z.record(z.string(), describedShares)]),
   prompts: z
     .strictObject({
-      /** A prompt list by name, or the prompts themselves. */
+      /** A prompt list by name, or the prompts themselves; not read where the target is a list, whose groups name theirs. */
       train: z.union([z.string(), z.array(z.string()).min(1)]).default('occupations'),
       negative: z.string().default(''),
       imagesPerPrompt: z.int().min(1).default(24),
@@ -194,21 +213,67 @@ export function finetuneDigest(config: FinetuneConfig): string {
     .slice(0, 16);
 }
 
+/** The groups of a target that is a list; null for one target. */
+export function configuredGroups(target: ConfiguredTarget): readonly TargetGroupDescription[] | null {
+  return Array.isArray(target) ? (target as readonly TargetGroupDescription[]) : null;
+}
+
+/** What a group of prompts is called: the names of its lists, or its first prompt. */
+export function groupName({ for: prompts }: TargetGroupDescription): string {
+  if (typeof prompts === 'string') return prompts;
+  return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
+}
+
+/** A group's description without its prompts. */
+function descriptionOf({ for: _, ...description }: TargetGroupDescription): TargetDescription {
+  return description as TargetDescription;
+}
+
+/** Attributes that a target names, over all its groups, in the order in which they are first named. */
+export function configuredAttributes(target: ConfiguredTarget): string[] {
+  const groups = configuredGroups(target);
+  if (groups === null) return describedAttributes(target as string | TargetDescription);
+  return [...new Set(groups.flatMap((group) => describedAttributes(descriptionOf(group))))];
+}
+
 /**
  * The target distribution that a configuration names, over attributes of the loss's classifier.
- * @throws Error naming an attribute or class that the classifier does not know, or shares that do not add up to 1
+ * @throws Error naming an attribute or class that the classifier does not know, or shares that do not add up to 1; or saying
+ * that there are several targets where one is expected
  */
 export function configuredTarget(
-  config: Pick<FinetuneConfig, 'target'>,
+  config: { readonly target: ConfiguredTarget },
   known: readonly AttributeHead[],
 ): TargetDistribution {
-  return describedTarget(config.target, known);
+  const groups = configuredGroups(config.target);
+  if (groups === null) return describedTarget(config.target as string | TargetDescription, known);
+  throw new Error(`target: expected one target for all prompts, received ${groups.length} groups`);
+}
+
+/**
+ * The target of each group of a configuration, in order; null where all prompts have one.
+ * @throws Error as {@link configuredTarget}, with the group's name in front
+ */
+export function configuredGroupTargets(
+  config: { readonly target: ConfiguredTarget },
+  known: readonly AttributeHead[],
+): { readonly name: string; readonly target: TargetDistribution }[] | null {
+  const groups = configuredGroups(config.target);
+  if (groups === null) return null;
+  return groups.map((group) => {
+    const name = groupName(group);
+    try {
+      return { name, target: describedTarget(descriptionOf(group), known) };
+    } catch (error) {
+      throw new Error(`target for ${name}: ${(error as Error).message}`, { cause: error });
+    }
+  });
 }
 
 /** The constants of the losses that a configuration names; attributes without own ratios have the defaults. */
 export function configuredWeights(config: FinetuneConfig): LossWeights {
   const { loss, target, seed } = config;
-  const pairs = describedAttributes(target).map((name) => {
+  const pairs = configuredAttributes(target).map((name) => {
     const { outside, face } = ratios.parse(loss.ratios[name] ?? {});
     return [name, { ratio2: outside, ratio3: face }] as const;
   });

@@ -6,6 +6,7 @@ import type {
   ImageLoss,
   Observation,
   OriginalImages,
+  PromptTargets,
   TargetDistribution,
 } from '../fairness/index.ts';
 import {
@@ -13,6 +14,7 @@ import {
   joinObservations,
   largestClass,
   marginalTarget,
+  sameTarget,
   sliceAssignment,
 } from '../fairness/index.ts';
 import type { ClassCounts, ImageObjective, ObjectiveRequest, StagedObjective } from './objective.ts';
@@ -38,7 +40,7 @@ function countClasses(classes: readonly number[], size: number): number[] {
 }
 
 /** Counts of the whole target's cells, and of each attribute where it has several. */
-function countsOf(observation: Observation, target: TargetDistribution): ClassCounts[] {
+function countsOf(observation: Observation, target: TargetDistribution, group: string): ClassCounts[] {
   const classes = classesOf(observation, target);
   const cells = classes.map((image) => cellOfClasses(target.attributes, image));
   const whole = { name: '', counts: countClasses(cells, target.shares.length), shares: [...target.shares] };
@@ -50,7 +52,7 @@ function countsOf(observation: Observation, target: TargetDistribution): ClassCo
       shares: [...marginalTarget(target, name).shares],
     };
   });
-  return [whole, ...single];
+  return [whole, ...single].map((each) => (group === '' ? each : { ...each, group }));
 }
 
 /** Share of images with a face, and bias and distance by attribute; NaN without faces. */
@@ -58,7 +60,7 @@ function describe(observation: Observation, target: TargetDistribution): Record<
   const count = observation.selections.length;
   const faces = observation.selections.filter(({ face }) => face !== null).length / count;
   const measured: Record<string, number> = { faces };
-  for (const { name, counts, shares } of countsOf(observation, target).slice(1)) {
+  for (const { name, counts, shares } of countsOf(observation, target, '').slice(1)) {
     const found = counts.reduce((sum, each) => sum + each, 0);
     const frequencies = counts.map((each) => each / found);
     measured[`bias ${name}`] = pairwiseBias(frequencies);
@@ -76,14 +78,19 @@ function partsOf({ parts: { align, face, image } }: Pick<EvaluatedLoss, 'parts'>
 }
 
 /**
- * Distributional alignment, image semantics and face realism with their weights, towards one target.
+ * Distributional alignment, image semantics and face realism with their weights, towards one target or the one of each prompt.
  *
  * Metrics: `align`, `face`, `image` (parts of the loss), `faces` (share of images with one), and for each attribute of the
  * target `bias NAME` (by the loss's own classifier) and `distance NAME` (total variation to the target's marginal).
  */
-export function fairnessObjective(loss: ImageLoss, target: TargetDistribution): ImageObjective {
+export function fairnessObjective(
+  loss: ImageLoss,
+  targets: TargetDistribution | PromptTargets,
+): ImageObjective {
+  const { of: groupOf } = 'groups' in targets ? targets : sameTarget(targets);
   return {
     async evaluate(request) {
+      const { target } = groupOf(request.prompt);
       const images = batchOf(request, request.images);
       const originals = batchOf(request, request.originals);
       const result = await loss.evaluate({ images, originals, target, iteration: request.iteration });
@@ -91,21 +98,25 @@ export function fairnessObjective(loss: ImageLoss, target: TargetDistribution): 
       return { loss: result.total, metrics, gradient: result.gradient };
     },
     async measure(request) {
-      return describe(await loss.observe(batchOf(request, request.images)), target);
+      const observation = await loss.observe(batchOf(request, request.images));
+      return describe(observation, groupOf(request.prompt).target);
     },
     measuring() {
       const seen: Observation[] = [];
+      let prompt = '';
       return {
         async add(part) {
+          prompt = part.prompt;
           seen.push(await loss.observe(batchOf(part, part.images)));
         },
         finish() {
           const observation = joinObservations(seen);
-          return { metrics: describe(observation, target), counts: countsOf(observation, target) };
+          const { target, name } = groupOf(prompt);
+          return { metrics: describe(observation, target), counts: countsOf(observation, target, name) };
         },
       };
     },
-    staged: stagedObjective(loss, target),
+    staged: stagedObjective(loss, groupOf),
   };
 }
 
@@ -116,7 +127,7 @@ interface SeenPart {
 }
 
 /** Targets and assignment over the whole batch, from what was seen of its parts; losses and gradients part by part. */
-function stagedObjective(loss: ImageLoss, target: TargetDistribution): StagedObjective<SeenPart> {
+function stagedObjective(loss: ImageLoss, groupOf: PromptTargets['of']): StagedObjective<SeenPart> {
   return {
     async see({ images, originals, ...request }) {
       const whole = { ...request, images, originals };
@@ -127,6 +138,7 @@ function stagedObjective(loss: ImageLoss, target: TargetDistribution): StagedObj
       };
     },
     decide(parts, iteration) {
+      const { target } = groupOf(parts[0]!.request.prompt);
       const observation = joinObservations(parts.map((part) => part.observation));
       const originals = joinObservations(parts.map((part) => part.originals));
       const assignment = loss.assign(observation, originals, target, iteration);

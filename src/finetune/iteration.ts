@@ -50,9 +50,11 @@ export async function computeIteration(
   signal?: AbortSignal,
 ): Promise<IterationResult> {
   const { pipeline, differentiate, settings } = context;
-  const { seed, imagesPerPrompt, prompts, negativePrompt, gradient } = settings;
+  const { seed, imagesPerPrompt, prompts, promptGroups = [prompts], negativePrompt, gradient } = settings;
   const random = createGenerator({ seed, index: iteration, stream: 'finetune iteration' });
-  const prompt = prompts[random.integer(prompts.length)]!;
+  // A single group draws no number, so that runs without groups stay the same.
+  const group = promptGroups[promptGroups.length === 1 ? 0 : random.integer(promptGroups.length)]!;
+  const prompt = group[random.integer(group.length)]!;
   const [fewest, most] = settings.samplingSteps;
   const draw = { seed, iteration };
   const rate = 'dropout' in settings.part ? (settings.part.dropout ?? 0) : 0;

@@ -27,6 +27,8 @@ export interface ObjectiveResult {
 export interface ClassCounts {
   /** What is counted, for example an attribute; '' for the whole target. */
   readonly name: string;
+  /** Group of prompts whose target this is; none where all prompts have one target. */
+  readonly group?: string;
   readonly counts: readonly number[];
   /** Shares of the target, one a class. */
   readonly shares: readonly number[];

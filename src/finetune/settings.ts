@@ -29,6 +29,8 @@ export interface ValidationSettings {
 /** When to stop early: the upper end of the interval of the distance to the target, less the noise floor, is at most this. */
 export interface StopSettings {
   readonly distance: number;
+  /** Groups of prompts with targets of their own, each of which must be that near; none where there is one target. */
+  readonly groups?: readonly string[];
 }
 
 /** Everything that a run's numbers follow from. */
@@ -42,6 +44,8 @@ export interface FinetuneSettings {
   readonly microBatch?: number;
   /** Prompts an iteration is drawn from. */
   readonly prompts: readonly string[];
+  /** Groups of the prompts: an iteration draws a group, then one of its prompts. All alike when left out. */
+  readonly promptGroups?: readonly (readonly string[])[];
   readonly negativePrompt: string;
   /** Fewest and most sampling steps; each iteration draws its number between them. */
   readonly samplingSteps: readonly [number, number];

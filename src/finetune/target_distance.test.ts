@@ -3,6 +3,10 @@ import { createGenerator } from '../diffusion/noise.ts';
 import { reasonToStop } from './stop_rule.ts';
 import { targetDistance } from './target_distance.ts';
 
+/** Prompts that share a target. */
+const counted = (prompts: readonly (readonly number[])[], shares: readonly number[]) =>
+  prompts.map((counts) => ({ counts, shares }));
+
 const random = (seed = 1) => createGenerator({ seed, stream: 'test' });
 
 /** E|X/n - p| of a binomial X, summed over its distribution. */
@@ -18,16 +22,18 @@ function expectedDistance(n: number, p: number): number {
 
 describe('the distance to a target', () => {
   it('is the mean over prompts of the total variation distance', () => {
-    const { estimate } = targetDistance(
-      [
-        [9, 1],
-        [4, 6],
-        [0, 0],
-      ],
-      [0.5, 0.5],
-      { random: random() },
-    );
+    const prompts = [
+      [9, 1],
+      [4, 6],
+      [0, 0],
+    ];
+    const { estimate } = targetDistance(counted(prompts, [0.5, 0.5]), { random: random() });
     expect(estimate).toBeCloseTo((0.4 + 0.1) / 2, 12);
+  });
+
+  it("takes every prompt's distance to the prompt's own target, of as many classes as that has", () => {
+    const prompts = [...counted([[6, 4]], [0.6, 0.4]), ...counted([[5, 5, 0]], [0.2, 0.3, 0.5])];
+    expect(targetDistance(prompts, { random: random() }).estimate).toBeCloseTo(0.5 / 2, 12);
   });
 
   it.each([
@@ -38,7 +44,7 @@ describe('the distance to a target', () => {
       [n, 0],
       [0, n],
     ];
-    const { floor } = targetDistance(prompts, [p, 1 - p], { random: random() });
+    const { floor } = targetDistance(counted(prompts, [p, 1 - p]), { random: random() });
     expect(floor).toBeCloseTo(expectedDistance(n, p), 10);
   });
 
@@ -53,7 +59,11 @@ describe('the distance to a target', () => {
         const first = Array.from({ length: images }, () => draw.uniform()).filter((u) => u < truth).length;
         return [first, images - first];
       });
-      const { low, high } = targetDistance(counts, [0.5, 0.5], { random: draw, level: 0.9, resamples: 300 });
+      const { low, high } = targetDistance(counted(counts, [0.5, 0.5]), {
+        random: draw,
+        level: 0.9,
+        resamples: 300,
+      });
       expect(low).toBeLessThan(high);
       if (low <= exact && exact <= high) covered++;
     }
@@ -62,7 +72,7 @@ describe('the distance to a target', () => {
   });
 
   it('of images without any face is not known', () => {
-    expect(targetDistance([[0, 0]], [0.5, 0.5], { random: random() })).toEqual({
+    expect(targetDistance(counted([[0, 0]], [0.5, 0.5]), { random: random() })).toEqual({
       estimate: NaN,
       low: NaN,
       high: NaN,
@@ -95,6 +105,29 @@ describe('the stop rule', () => {
     ['beyond', numbers(0.16, 0.1), { distance: 0.05 }, null],
     ['not known', numbers(NaN, 0.1), { distance: 1 }, null],
     ['not measured', {}, { distance: 1 }, null],
+    [
+      'every group within',
+      {
+        'distance of a high': 0.12,
+        'distance of a floor': 0.1,
+        'distance of b high': 0.2,
+        'distance of b floor': 0.18,
+      },
+      { distance: 0.05, groups: ['a', 'b'] },
+      /distance of a at most 0\.120.*distance of b at most 0\.200/,
+    ],
+    [
+      'one group beyond, though the mean over all prompts is within',
+      {
+        ...numbers(0.1, 0.1),
+        'distance of a high': 0.1,
+        'distance of a floor': 0.1,
+        'distance of b high': 0.3,
+        'distance of b floor': 0.1,
+      },
+      { distance: 0.05, groups: ['a', 'b'] },
+      null,
+    ],
     ['no rule', numbers(0, 0), undefined, null],
   ])('%s', (_, validation, stop, expected) => {
     const reason = reasonToStop(validation, stop);

@@ -14,6 +14,12 @@ export interface TargetDistance {
   readonly floor: number;
 }
 
+/** Images of one prompt in each class, and the shares that they are to have. */
+export interface CountedPrompt {
+  readonly counts: readonly number[];
+  readonly shares: readonly number[];
+}
+
 /** How the interval is taken. */
 export interface DistanceOptions {
   readonly random: Pick<Generator, 'uniform'>;
@@ -24,30 +30,29 @@ export interface DistanceOptions {
 }
 
 /**
- * Distance of class counts, prompt by prompt, to the target. The interval is that of the bootstrap over images within prompts,
+ * Distance of class counts to the target, prompt by prompt, each to its own. The interval is that of the bootstrap over images within prompts,
  * moved so that its centre is the estimate, for the resampled distance is larger on average (Davison and Hinkley 1997, 2.2).
- * @param prompts counts of each class; prompts without any image that counts are left out
+ * @param prompts counts of each class and the target's shares; prompts without any image that counts are left out
  * @returns NaN everywhere when no prompt counts
  */
 export function targetDistance(
-  prompts: readonly (readonly number[])[],
-  shares: readonly number[],
+  prompts: readonly CountedPrompt[],
   { random, level = 0.95, resamples = 1000 }: DistanceOptions,
 ): TargetDistance {
   const counted = prompts
-    .map((counts) => ({ counts, images: counts.reduce((sum, count) => sum + count, 0) }))
+    .map(({ counts, shares }) => ({ counts, shares, images: counts.reduce((sum, count) => sum + count, 0) }))
     .filter(({ images }) => images > 0);
   if (counted.length === 0) return { estimate: NaN, low: NaN, high: NaN, floor: NaN };
-  const distance = (counts: readonly number[], images: number) =>
+  const distance = (counts: readonly number[], images: number, shares: readonly number[]) =>
     totalVariation(
       counts.map((count) => count / images),
       shares,
     );
   const meanOf = (value: (prompt: (typeof counted)[number]) => number) =>
     counted.reduce((sum, prompt) => sum + value(prompt), 0) / counted.length;
-  const estimate = meanOf(({ counts, images }) => distance(counts, images));
+  const estimate = meanOf(({ counts, images, shares }) => distance(counts, images, shares));
   const resampled = Float64Array.from({ length: resamples }, () =>
-    meanOf(({ counts, images }) =>
+    meanOf(({ counts, images, shares }) =>
       distance(
         drawCounts(
           counts.map((count) => count / images),
@@ -55,6 +60,7 @@ export function targetDistance(
           random,
         ),
         images,
+        shares,
       ),
     ),
   ).sort();
@@ -65,7 +71,7 @@ export function targetDistance(
     estimate,
     low: Math.max(0, at((1 - level) / 2)),
     high: Math.min(1, at((1 + level) / 2)),
-    floor: meanOf(({ images }) => expectedDistance(shares, images)),
+    floor: meanOf(({ images, shares }) => expectedDistance(shares, images)),
   };
 }
 

@@ -8,10 +8,12 @@ import type { DrawRequest } from './drawing.ts';
 import { chunk, drawImages } from './drawing.ts';
 import type { RunGuard } from './guard.ts';
 import { seedsFrom } from './iteration.ts';
-import type { ClassCounts, ImageObjective, Measurement, ObjectiveRequest } from './objective.ts';
+import type { ImageObjective, Measurement, ObjectiveRequest } from './objective.ts';
 import { beginMeasuring } from './objective.ts';
 import type { SampleGrid } from './sample_grid.ts';
 import type { FinetuneSettings } from './settings.ts';
+import { groupDistance } from './stop_rule.ts';
+import type { CountedPrompt } from './target_distance.ts';
 import { targetDistance } from './target_distance.ts';
 
 /** What a validation needs. */
@@ -26,7 +28,7 @@ export interface ValidationContext {
 export interface Validation {
   /**
    * Means over the prompts of what the objective measures; `distance NAME` to the target with ` low`, ` high` and ` floor`, and
-   * `distance` for the whole target; the guard's numbers.
+   * `distance` for the whole target, `distance of GROUP` where groups of prompts have their own; the guard's numbers.
    */
   readonly numbers: Readonly<Record<string, number>>;
   readonly warnings: readonly string[];
@@ -119,36 +121,41 @@ function gridRow(
   return { prompt, before: join(({ originals }) => originals), after: join(({ images }) => images) };
 }
 
+/** Means over the prompts for which a number was measured: groups of prompts may have different attributes. */
 function meanMetrics(measurements: readonly Measurement[]): Record<string, number> {
-  const sums: Record<string, number> = {};
+  const values = new Map<string, number[]>();
   for (const { metrics } of measurements) {
-    for (const [name, value] of Object.entries(metrics)) {
-      sums[name] = (sums[name] ?? 0) + value / measurements.length;
-    }
+    for (const [name, value] of Object.entries(metrics))
+      values.set(name, [...(values.get(name) ?? []), value]);
   }
-  return sums;
+  return Object.fromEntries(
+    [...values].map(([name, all]) => [name, all.reduce((sum, value) => sum + value / all.length, 0)]),
+  );
 }
 
-/** Distances to the target with intervals and floors, of everything that was counted for every prompt. */
+/**
+ * Distances with intervals and floors, each prompt's to its own target: of everything that was counted, over the prompts
+ * where it was; and of each group's prompts by themselves, `distance of GROUP`.
+ */
 function distances(
   measurements: readonly Measurement[],
   { seed, validation }: FinetuneSettings,
 ): Record<string, number> {
+  const counted = new Map<string, CountedPrompt[]>();
+  const add = (key: string, prompt: CountedPrompt) => counted.set(key, [...(counted.get(key) ?? []), prompt]);
+  for (const { name, group, counts, shares } of measurements.flatMap((each) => each.counts ?? [])) {
+    add(name === '' ? 'distance' : `distance ${name}`, { counts, shares });
+    if (name === '' && group !== undefined) add(groupDistance(group), { counts, shares });
+  }
   const found: Record<string, number> = {};
-  for (const { name, shares } of measurements[0]?.counts ?? []) {
-    const counts = measurements.map(({ counts: all }) => countsNamed(all, name));
+  for (const [key, prompts] of counted) {
     const random = createGenerator({ seed, stream: 'validation interval' });
     const { level = 0.95 } = validation;
-    const { estimate, low, high, floor } = targetDistance(counts, shares, { random, level });
-    const key = name === '' ? 'distance' : `distance ${name}`;
+    const { estimate, low, high, floor } = targetDistance(prompts, { random, level });
     found[key] = estimate;
     found[`${key} low`] = low;
     found[`${key} high`] = high;
     found[`${key} floor`] = floor;
   }
   return found;
-}
-
-function countsNamed(all: readonly ClassCounts[] | undefined, name: string): readonly number[] {
-  return all?.find((each) => each.name === name)?.counts ?? [];
 }

@@ -16,6 +16,7 @@ import {
   setOption,
   threadsOption,
 } from '../options.ts';
+import { resolveConfigFile } from '../presets.ts';
 import { createProgress, formatDuration } from '../progress.ts';
 
 interface FinetuneOptions extends RuntimeChoice {
@@ -37,12 +38,23 @@ index.html (curves and samples while it goes), tensorboard/, samples/, checkpoin
 and best.safetensors (the best validation), which "evenhand generate --adapter", ComfyUI, AUTOMATIC1111 and diffusers
 load. A stopped run goes on when the same command is given again.
 
+Groups of prompts may have targets of their own:
+
+  target:
+    - { for: occupations, gender: uniform }
+    - { for: sports, gender: 60/40 }
+
+Presets, for Portraits on two cores, with the constants of the method: gender, race, gender-race, gender-race-age
+(75% young and 25% old in every gender and race) and many-concepts.
+
 train.part is prompt, text-encoder, unet, text-encoder+unet or layers (whole weights, named by patterns).
 
 --objective adds a differentiable score of your own to the loss: a module whose default export makes graph values,
 (images, graph) => scores, or an ONNX model; weight and direction are set under "objectives" in the configuration.
 
 Examples:
+  evenhand finetune gender
+      the preset; a file of that name comes first
   evenhand finetune gender.yaml
   evenhand finetune gender.yaml --set optimizer.iterations=200 --set train.part=prompt --output runs/short
   evenhand finetune gender.yaml --set train.part=unet --set train.rank=16 --set microBatch=4
@@ -57,7 +69,7 @@ export function finetuneCommand(io: Io): Command {
     .description(
       'Trains an adapter until the people that a model draws follow the distribution of a configuration.',
     )
-    .argument('<config>', 'configuration, YAML or JSON')
+    .argument('<config>', 'configuration, YAML or JSON, or the name of a preset')
     .addOption(setOption())
     .option('-o, --output <folder>', 'run folder (default: the one in the configuration)')
     .option('--objective <file>', 'score to maximise beside fairness; may be given several times', collect)
@@ -72,7 +84,7 @@ export function finetuneCommand(io: Io): Command {
 async function runCommand(file: string, options: FinetuneOptions, io: Io): Promise<void> {
   const { output, set = [] } = options;
   const overrides = output === undefined ? set : [...set, `output=${JSON.stringify(output)}`];
-  const read = loadConfig(finetuneConfigSchema, { file, overrides });
+  const read = loadConfig(finetuneConfigSchema, { file: resolveConfigFile(file), overrides });
   const config = {
     ...read,
     objectives: [
