@@ -3,9 +3,10 @@
 #   chromium  drives the web terminal in tests, and brings SwiftShader, a Vulkan driver in software, on which the
 #             WebGPU device is tested on machines without a graphics card
 #   libvulkan1  finds and loads Vulkan drivers
+#   postgresql  the database that the server's tests start, each its own; the system's own cluster is not touched
 set -eu
 
-packages="chromium libvulkan1"
+packages="chromium libvulkan1 postgresql"
 
 missing=""
 for package in $packages; do

@@ -14,17 +14,19 @@ const PASSED: Tally = { passed: 1, failed: 0 };
 /** A Vulkan driver in software that comes with Debian's chromium: the WebGPU device is tested on it. */
 const SOFTWARE_VULKAN = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
+/** Where Debian's PostgreSQL lies, a folder for each version: the server's tests start it. */
+const POSTGRESQL = '/usr/lib/postgresql';
+
 /** Installs what the tests need besides npm packages, where it is missing. */
 function setUpSystem(): Tally {
-  if (existsSync(SOFTWARE_VULKAN)) return PASSED;
-  const { status } = spawnSync('sh', ['scripts/setup_system.sh'], {
-    cwd: ROOT,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (status === 0 && existsSync(SOFTWARE_VULKAN)) return PASSED;
+  const missing = () => [SOFTWARE_VULKAN, POSTGRESQL].filter((file) => !existsSync(file));
+  if (missing().length === 0) return PASSED;
+  spawnSync('sh', ['scripts/setup_system.sh'], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
+  const left = missing();
+  if (left.length === 0) return PASSED;
   console.error(
-    `expected ${SOFTWARE_VULKAN} (Debian package chromium), on which the WebGPU device is tested, found none; ` +
-      'run: sudo scripts/setup_system.sh',
+    `expected ${left.join(' and ')} (Debian packages chromium and postgresql), on which the WebGPU device and the ` +
+      'server are tested, found none; run: sudo scripts/setup_system.sh',
   );
   return FAILED;
 }

@@ -9,9 +9,10 @@ import { encodePng } from '../diffusion/image_metadata.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
-import type { SchedulerConfig, SchedulerName } from '../diffusion/schedulers/scheduler_config.ts';
+import type { SchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
 import { sha256OfFile } from '../evaluate/provenance.ts';
 import type { Runtime } from '../graph/index.ts';
+import { SAMPLER_LABELS } from '../server/samplers.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { UsageError } from './errors.ts';
 import { hashModel } from './models.ts';
@@ -39,16 +40,6 @@ export interface DrawRequest {
   /** Folder that the files are written to; it exists. */
   readonly output: string;
 }
-
-/** Samplers by the names that AUTOMATIC1111 writes into images. */
-const SAMPLER_LABELS: Readonly<Record<SchedulerName, string>> = Object.freeze({
-  ddpm: 'DDPM',
-  ddim: 'DDIM',
-  pndm: 'PLMS',
-  euler: 'Euler',
-  'euler-ancestral': 'Euler a',
-  'dpmsolver++': 'DPM++ 2M',
-});
 
 /**
  * Checks that the model can draw images of the requested size.
@@ -82,7 +73,15 @@ export async function drawImages(
   const jobs = prompts.flatMap((prompt) =>
     Array.from({ length: imagesPerPrompt }, (_, i) => ({ prompt, seed: seed + i })),
   );
-  const describe = await describer(request);
+  const { negativePrompt } = request;
+  const describe = await imageDescriber({
+    ...request,
+    model: { name: request.model.name, path: request.model.opened.path },
+    adapter: request.adapter && {
+      name: path.basename(request.adapter.file, '.safetensors'),
+      file: request.adapter.file,
+    },
+  });
   const files: string[] = [];
   const all = jobs.length * plan.steps.length;
   let finished = 0;
@@ -94,7 +93,12 @@ export async function drawImages(
     finished += batch.length * plan.steps.length;
     for (const [i, job] of batch.entries()) {
       const { pixels } = readPlanes(images, i, request.width, request.height);
-      const png = await encodePng(pixels, request.width, request.height, describe(job));
+      const png = await encodePng(
+        pixels,
+        request.width,
+        request.height,
+        describe({ ...job, negativePrompt }),
+      );
       files.push(writeNumbered(request.output, job.seed, png));
     }
   }
@@ -136,28 +140,39 @@ async function drawBatch(
   return pipeline.decode(latents, size);
 }
 
+/** What all images of a batch have in common. */
+export interface DescribedBatch {
+  readonly scheduler: SchedulerConfig;
+  readonly plan: SamplerPlan;
+  readonly guidanceScale: number;
+  /** Pixels. */
+  readonly width: number;
+  /** Pixels. */
+  readonly height: number;
+  /** Name as the user gave it, and its folder. */
+  readonly model: { readonly name: string; readonly path: string };
+  /** SHA-256 of the model's weights; computed when left out. */
+  readonly modelHash?: string;
+  readonly adapter: { readonly name: string; readonly file: string } | null;
+}
+
 /** A function from image to metadata: settings in AUTOMATIC1111's words, and the record to make the image again. */
-async function describer(request: DrawRequest) {
-  const { scheduler, plan, guidanceScale, width, height, negativePrompt, model, adapter } = request;
-  const modelHash = await hashModel(model.opened.path);
+export async function imageDescriber(batch: DescribedBatch) {
+  const { scheduler, plan, guidanceScale, width, height, model, adapter } = batch;
+  const { modelHash = await hashModel(model.path) } = batch;
   const adapterHash = adapter === null ? null : await hashAdapter(adapter.file);
-  const common = {
-    negativePrompt,
-    steps: plan.requestedSteps,
-    guidanceScale,
-    width,
-    height,
-  };
-  const adapterName = adapter === null ? null : path.basename(adapter.file, '.safetensors');
-  return ({ prompt, seed }: Job) => ({
+  const settings = { steps: plan.requestedSteps, guidanceScale, width, height };
+  const adapterName = adapter?.name ?? null;
+  return ({ prompt, negativePrompt, seed }: Job & { readonly negativePrompt: string }) => ({
     parameters: {
-      ...common,
+      negativePrompt,
+      ...settings,
       prompt,
       seed,
       sampler: SAMPLER_LABELS[scheduler.scheduler],
       ...(scheduler.useKarrasSigmas ? { scheduleType: 'Karras' } : {}),
       modelHash: modelHash.slice(0, 10),
-      model: path.basename(model.opened.path),
+      model: path.basename(model.path),
       ...(adapterName === null
         ? {}
         : {
@@ -169,7 +184,8 @@ async function describer(request: DrawRequest) {
       version: `Evenhand ${packageVersion()}`,
     },
     record: {
-      ...common,
+      negativePrompt,
+      ...settings,
       prompt,
       seed,
       scheduler,

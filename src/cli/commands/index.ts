@@ -8,6 +8,8 @@ import { evaluateCommand } from './evaluate.ts';
 import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { modelsCommand } from './models.ts';
+import { reproduceCommand } from './reproduce.ts';
+import { serveCommand } from './serve.ts';
 import { trainCommand } from './train.ts';
 import { understandCommand } from './understand.ts';
 
@@ -18,8 +20,10 @@ export const COMMANDS: readonly CommandFactory[] = Object.freeze([
   finetuneCommand,
   evaluateCommand,
   alignCommand,
+  reproduceCommand,
   trainCommand,
   modelsCommand,
+  serveCommand,
   understandCommand,
   doctorCommand,
 ]);

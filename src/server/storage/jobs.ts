@@ -183,6 +183,7 @@ export function databaseJobStore(
         }
         const crashes = row.crashes + 1;
         if (crashes >= MOST_CRASHES) {
+          await transaction.updateTable('jobs').set({ crashes }).where('id', '=', id).execute();
           await end(transaction, id, { status: 'failed', code: 'worker_crashed', message });
           return 'failed';
         }

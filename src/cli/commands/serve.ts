@@ -1,0 +1,152 @@
+/** `evenhand serve`: the HTTP API and the browser terminal. */
+
+import { existsSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { DeviceName } from '../../graph/index.ts';
+import { createLogger, LOG_LEVELS } from '../../server/operations/logger.ts';
+import type { Started } from '../../server/server.ts';
+import { EvenhandServer } from '../../server/server.ts';
+import { UsageError } from '../errors.ts';
+import type { Io } from '../io.ts';
+import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
+import { deviceOption, integer, threadsOption } from '../options.ts';
+import { packagePath, packageVersion } from '../package.ts';
+import { PROMPT_LISTS, resolvePrompts } from '../prompts.ts';
+
+interface ServeOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly database?: string;
+  readonly model?: ReadonlyMap<string, string>;
+  readonly login?: boolean;
+  readonly certificate?: string;
+  readonly key?: string;
+  readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly grace: number;
+  readonly device: DeviceName;
+  readonly threads?: number;
+}
+
+const HELP = `
+On 127.0.0.1, the default, no login is needed. Other addresses need API keys: start once with --login on 127.0.0.1, which
+prints the first admin key, and only this once; with it, make others at /api/v1/keys.
+
+State lies in the data folder: the database (PostgreSQL inside the process, or the server of --database), images, runs,
+reports, adapters. A stopped server goes on with its jobs when it is started again.
+
+Examples:
+  evenhand serve
+  evenhand serve --login
+  evenhand serve --host 0.0.0.0 --certificate server.crt --key server.key
+  evenhand serve --model portraits=portraits --model sd=/models/sd-1.5 --database postgres://user@db/evenhand`;
+
+/** Makes the command. */
+export function serveCommand(io: Io): Command {
+  return new Command('serve')
+    .summary('serve the API and the browser terminal')
+    .description(
+      'Serves drawing, fine-tuning and evaluation over HTTP: a native API, those of OpenAI and AUTOMATIC1111, and a\n' +
+        'browser terminal.',
+    )
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('-p, --port <number>', 'port to listen on; 0 for any free one', integer(0, 65_535), 7860)
+    .option('--data <folder>', 'where the server keeps its state', 'runs/server')
+    .option(
+      '--database <address>',
+      'postgres://user:password@host/name (default: embedded in the data folder)',
+    )
+    .addOption(
+      new Option(
+        '-m, --model <name=folder>',
+        'model by a name; may be given several times, the first is the default (default: portraits)',
+      ).argParser(collectModel),
+    )
+    .option('--login', 'ask for API keys on this machine too')
+    .option('--certificate <file>', 'TLS certificate chain, PEM')
+    .option('--key <file>', "the certificate's private key, PEM")
+    .addOption(
+      new Option('--log-level <level>', 'least severe lines of the log').choices(LOG_LEVELS).default('info'),
+    )
+    .option('--grace <seconds>', 'how long images being drawn may take when stopping', integer(0, 3600), 30)
+    .addOption(deviceOption())
+    .addOption(threadsOption())
+    .addHelpText('after', HELP)
+    .action((options: ServeOptions) => serve(options, io));
+}
+
+async function serve(options: ServeOptions, io: Io): Promise<void> {
+  const server = await openServer(options);
+  const stopped = new Promise<void>((resolve) => {
+    const stop = () => {
+      process.off('SIGINT', stop);
+      process.off('SIGTERM', stop);
+      io.stdout.write('stopping: running work ends or goes back to the queue; Ctrl-C again stops at once\n');
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+  try {
+    announce(await startServer(server), io);
+    await stopped;
+  } finally {
+    await server.stop(options.grace * 1000);
+  }
+}
+
+async function openServer(options: ServeOptions): Promise<EvenhandServer> {
+  const { host, port, data, database, certificate, key, login = false } = options;
+  if ((certificate === undefined) !== (key === undefined)) {
+    throw new UsageError('--certificate and --key: expected both or none');
+  }
+  const models = options.model ?? new Map([[EMBEDDED_MODEL, resolveModel()]]);
+  const source = import.meta.url.endsWith('.ts');
+  return EvenhandServer.open({
+    version: packageVersion(),
+    host,
+    port,
+    dataFolder: data,
+    ...(database === undefined ? {} : { database }),
+    models,
+    promptSets: { names: PROMPT_LISTS, promptsOf: (name, split) => resolvePrompts(name, split) },
+    login,
+    ...(certificate === undefined ? {} : { tls: { certificate, key: key! } }),
+    logger: createLogger(options.logLevel),
+    terminal: packagePath('web/dist'),
+    mostQueued: 1000,
+    leaseSeconds: 30,
+    lanes: {
+      worker: new URL(`../tasks/worker.${source ? 'ts' : 'js'}`, import.meta.url),
+      workerArguments: [options.device, String(options.threads ?? 0)],
+      mostImages: 8,
+      heartbeatMilliseconds: 5000,
+      pollMilliseconds: 2000,
+      idleMilliseconds: 600_000,
+    },
+  }).catch((error: Error) => {
+    throw new UsageError(error.message, { cause: error });
+  });
+}
+
+function startServer(server: EvenhandServer): Promise<Started> {
+  return server.start().catch((error: Error) => {
+    throw new UsageError(error.message, { cause: error });
+  });
+}
+
+function announce({ url, adminKey }: Started, io: Io): void {
+  io.stdout.write(`listening on ${url}\n`);
+  if (adminKey !== null) {
+    io.stdout.write(`first admin key, shown only now: ${adminKey}\n`);
+  }
+}
+
+/** Parser of `name=folder`, or of a folder or `portraits` alone. */
+function collectModel(text: string, earlier: ReadonlyMap<string, string> = new Map()): Map<string, string> {
+  const [, name = text, folder = text] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text) ?? [];
+  const shown = existsSync(name) ? name.replace(/\/+$/, '').split('/').at(-1)! : name;
+  if (earlier.has(shown))
+    throw new InvalidArgumentError(`Expected models of different names, received ${shown} twice.`);
+  return new Map([...earlier, [shown, resolveModel(folder)]]);
+}

@@ -1,0 +1,164 @@
+/** The server's task `draw`: images of one batch, each written to its file, with previews on the way. */
+
+import type { TaskContext } from '../../cluster/worker_process.ts';
+import { NO_ADAPTER } from '../../diffusion/adapter.ts';
+import { readAdapter } from '../../diffusion/adapter_file.ts';
+import { readPlanes } from '../../diffusion/image.ts';
+import { encodePng } from '../../diffusion/image_metadata.ts';
+import { openTextToImageModel } from '../../diffusion/model.ts';
+import { TextToImagePipeline } from '../../diffusion/pipeline.ts';
+import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
+import { parseSchedulerConfig } from '../../diffusion/schedulers/scheduler_config.ts';
+import type { Runtime } from '../../graph/index.ts';
+import type { DrawEvent, DrawInput } from '../../server/jobs/tasks.ts';
+import { writeFileAtomically, writeFully } from '../../weights/atomic_file.ts';
+import { openDiffusersDirectory } from '../../weights/diffusers_directory.ts';
+import { imageDescriber } from '../draw_images.ts';
+import { hashModel } from '../models.ts';
+
+/** Images that are computed at once; smaller batches run on graphs of their own size. */
+const LARGEST_BATCH = 8;
+/** Models, with batch sizes, that stay compiled. */
+const MOST_PIPELINES = 4;
+
+/** Draws batches; compiled graphs stay from one to the next. */
+export interface Drawing {
+  draw(input: DrawInput, context: TaskContext<DrawEvent>): Promise<null>;
+  /** Gives every compiled graph back. */
+  release(): Promise<void>;
+}
+
+/** Makes the task on a runtime that is started when first needed. */
+export function createDrawing(openRuntime: () => Promise<Runtime>): Drawing {
+  const pipelines = new Map<string, TextToImagePipeline>();
+  const hashes = new Map<string, Promise<string>>();
+  const hashOf = (folder: string): Promise<string> => {
+    const hash = hashes.get(folder) ?? hashModel(folder);
+    hashes.set(folder, hash);
+    return hash;
+  };
+  const pipelineFor = async (folder: string, count: number): Promise<TextToImagePipeline> => {
+    const batch = Math.min(LARGEST_BATCH, 2 ** Math.ceil(Math.log2(count)));
+    const key = `${batch} ${folder}`;
+    const known = pipelines.get(key);
+    pipelines.delete(key);
+    const pipeline =
+      known ??
+      new TextToImagePipeline(await openRuntime(), openTextToImageModel(folder), {
+        denoiser: batch,
+        decoder: batch,
+      });
+    pipelines.set(key, pipeline);
+    for (const [oldest, old] of pipelines) {
+      if (pipelines.size <= MOST_PIPELINES) break;
+      pipelines.delete(oldest);
+      await old.release();
+    }
+    return pipeline;
+  };
+  const release = async () => {
+    const all = [...pipelines.values()];
+    pipelines.clear();
+    for (const pipeline of all) await pipeline.release();
+  };
+  return {
+    async draw(input, context) {
+      const pipeline = await pipelineFor(input.model.folder, input.images.length);
+      try {
+        await drawBatch(pipeline, input, await hashOf(input.model.folder), context);
+        return null;
+      } catch (error) {
+        // What failed may have left memory behind; the next task starts afresh.
+        if (!context.signal.aborted) await release().catch(() => {});
+        throw error;
+      }
+    },
+    release,
+  };
+}
+
+async function drawBatch(
+  pipeline: TextToImagePipeline,
+  input: DrawInput,
+  modelHash: string,
+  { signal, emit }: TaskContext<DrawEvent>,
+): Promise<void> {
+  const { model } = pipeline;
+  const { images, width, height } = input;
+  const own = parseSchedulerConfig(openDiffusersDirectory(input.model.folder).schedulerConfig(), {
+    scheduler: input.scheduler,
+  });
+  const scheduler = input.karras ? { ...own, useKarrasSigmas: true } : own;
+  const plan = createPlan({ scheduler, steps: input.steps });
+  const adapter = input.adapter === null ? NO_ADAPTER : readAdapter(input.adapter.file, model);
+  const size = pipeline.latentSize(height, width);
+  const elements = pipeline.latentElements(size);
+  const describe = await imageDescriber({
+    scheduler,
+    plan,
+    guidanceScale: input.guidanceScale,
+    width,
+    height,
+    model: { name: input.model.name, path: model.path },
+    modelHash,
+    adapter: input.adapter,
+  });
+  const batch = pipeline.batchSizes.denoiser;
+  for (let start = 0; start < images.length; start += batch) {
+    const part = images.slice(start, start + batch);
+    let previews = Promise.resolve();
+    const showPreviews = (step: number, steps: number, latents: Float32Array) => {
+      const due = part.flatMap(({ previews: count }, i) => {
+        const preview = previewAt(step, steps, count);
+        return preview === null ? [] : [{ i, preview }];
+      });
+      if (due.length === 0) return;
+      const kept = latents.slice();
+      previews = previews.then(async () => {
+        const decoded = await pipeline.decode(kept, size);
+        for (const { i, preview } of due) {
+          const { pixels } = readPlanes(decoded, i, width, height);
+          const png = await encodePng(pixels, width, height);
+          emit({ type: 'preview', position: start + i, preview, step, steps, png });
+        }
+      });
+    };
+    const { latents } = await pipeline.sample({
+      condition: await pipeline.encodePrompts(
+        part.map(({ prompt }) => prompt),
+        adapter,
+      ),
+      unconditional: await pipeline.encodePrompts(
+        part.map(({ negativePrompt }) => negativePrompt),
+        adapter,
+      ),
+      seeds: part.map(({ seed }) => seed),
+      plan,
+      guidanceScale: input.guidanceScale,
+      size,
+      adapter,
+      signal,
+      onStep: ({ step, steps, latents: current }) => {
+        emit({ type: 'step', first: start, images: part.length, step, steps });
+        showPreviews(step, steps, current.subarray(0, part.length * elements));
+      },
+    });
+    await previews;
+    signal.throwIfAborted();
+    const decoded = await pipeline.decode(latents, size);
+    for (const [i, image] of part.entries()) {
+      const { pixels } = readPlanes(decoded, i, width, height);
+      const png = await encodePng(pixels, width, height, describe(image));
+      writeFileAtomically(image.file, (descriptor) => writeFully(descriptor, png));
+      emit({ type: 'image', position: start + i });
+    }
+  }
+}
+
+/** Which of `count` previews, spread evenly over the steps before the last, is due after a step; null for none. */
+export function previewAt(step: number, steps: number, count: number): number | null {
+  for (let preview = 0; preview < Math.min(count, steps - 1); preview++) {
+    if (Math.round(((preview + 1) * steps) / (Math.min(count, steps - 1) + 1)) === step) return preview;
+  }
+  return null;
+}

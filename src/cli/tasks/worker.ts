@@ -1,0 +1,36 @@
+/** The server's worker process: its arguments are a device and a number of threads (0 for all cores). */
+
+import type { Task } from '../../cluster/worker_process.ts';
+import { serveTasks } from '../../cluster/worker_process.ts';
+import type { DeviceName } from '../../graph/index.ts';
+import { Runtime, selectDevice } from '../../graph/index.ts';
+import { createDrawing } from './draw.ts';
+import { estimateTask, evaluateTask, finetuneTask } from './train.ts';
+
+const [name = 'auto', threads = '0'] = process.argv.slice(2);
+
+let opened: Promise<Runtime> | null = null;
+
+function openRuntime(): Promise<Runtime> {
+  opened ??= selectDevice(name as DeviceName).then(
+    (device) => new Runtime({ device, ...(Number(threads) > 0 ? { threads: Number(threads) } : {}) }),
+  );
+  opened.catch(() => {
+    opened = null;
+  });
+  return opened;
+}
+
+const drawing = createDrawing(openRuntime);
+
+serveTasks(
+  {
+    draw: drawing.draw,
+    finetune: (async (input, context) => finetuneTask(await openRuntime(), input, context)) as Task,
+    evaluate: (async (input, context) => evaluateTask(await openRuntime(), input, context)) as Task,
+    estimate: async (input: never) => estimateTask(await openRuntime(), input),
+  },
+  async () => {
+    await (await opened)?.close();
+  },
+);
