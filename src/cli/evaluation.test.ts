@@ -105,6 +105,25 @@ describe('evenhand evaluate', () => {
     expect(readdirSync(at('report', 'judged'))).toHaveLength(1);
   });
 
+  it('measures groups of prompts each against its own target, and refuses one that cannot be before it draws', async () => {
+    const target = (shares: string) => [
+      ...['--set', `target=[{for: [a cat], gender: 60/40}, {for: [a dog], age: ${shares}}]`],
+      ...['--set', 'explicit.prompts=none', '-o', at('groups')],
+    ];
+    const wrong = await runCli([...SETTINGS, ...target('75/26')]);
+    expect(wrong.stderr).toMatch(/target for a dog: .*sum of 1\.01/);
+    expect(wrong.stdout).not.toMatch(/"event":"progress"/);
+    const result = await runCli([...SETTINGS, ...target('75/25')]);
+    expect(result.stderr).toBe('');
+    const first = (folder: string) => {
+      const { evaluations } = JSON.parse(readFileSync(at('groups', folder, 'report.json'), 'utf8'));
+      const { attribute, target: shares, prompts } = evaluations[0].attributes[0];
+      return { attribute, shares, prompts: prompts.map(({ prompt }: { prompt: string }) => prompt) };
+    };
+    expect(first('a-cat')).toEqual({ attribute: 'gender', shares: [0.6, 0.4], prompts: ['a cat'] });
+    expect(first('a-dog')).toEqual({ attribute: 'age', shares: [0.75, 0.25], prompts: ['a dog'] });
+  });
+
   it.each([
     [['--real-images', '/nowhere'], /nowhere/],
     [

@@ -8,6 +8,8 @@ export type { DotPlot, DotRow } from './figures/dot_plot.ts';
 export { dotPlot } from './figures/dot_plot.ts';
 export type { LineChart, LineSeries } from './figures/line_chart.ts';
 export { lineChart, smooth } from './figures/line_chart.ts';
+export type { DiagramEdge, DiagramNode, PathDiagram } from './figures/path_diagram.ts';
+export { pathDiagram } from './figures/path_diagram.ts';
 export { rasterizeSvg } from './figures/rasterize.ts';
 export type { StackedBars, StackedRow } from './figures/stacked_bars.ts';
 export { stackedBars } from './figures/stacked_bars.ts';

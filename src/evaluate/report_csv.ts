@@ -3,7 +3,8 @@
 import type { Evaluation, ImageRow, ReportData } from './report_data.ts';
 import { EXPLICIT_FAMILY } from './report_data.ts';
 
-type Cell = string | number | null | undefined;
+/** A cell of a table: missing values and numbers that aren't finite stay empty. */
+export type Cell = string | number | null | undefined;
 
 /**
  * A CSV cell (RFC 4180). Text that a spreadsheet would run as a formula is kept text by an apostrophe before it.
@@ -15,7 +16,8 @@ function csvCell(cell: Cell): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-function csv(rows: readonly (readonly Cell[])[]): string {
+/** CSV of rows of cells (RFC 4180). */
+export function csv(rows: readonly (readonly Cell[])[]): string {
   return rows.map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
 }
 

@@ -39,13 +39,17 @@ export interface BackwardRequest {
   readonly condition: Float32Array;
   readonly unconditional: Float32Array;
   /** dL/dx of each image [count, 3, H, W]. */
-  readonly imageGradient: Float32Array;
+  readonly imageGradient?: Float32Array;
+  /** dL/dz_0 [count, channels, h, w], where it is known; taken from `imageGradient` when left out. */
+  readonly latentGradient?: Float32Array;
   readonly adapter: Adapter;
   /** Which timesteps take part and with what factor, or the exact gradient. */
   readonly route: GradientRoute;
   readonly branches: GuidanceBranches;
   /** Whether the gradients of the conditions are wanted; true when left out. */
   readonly conditions?: boolean;
+  /** Told of the gradients of the U-Net's trained inputs that each evaluation adds, by name, for every batch of images. */
+  readonly onGradients?: (index: number, gradients: Readonly<Record<string, Float32Array>>) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -111,7 +115,12 @@ export class DirectFinetuning {
   async backward(request: BackwardRequest): Promise<BackwardResult> {
     const pipeline = this.#pipeline;
     const { size, route, plan } = request;
-    const latentGradient = await this.latentGradient(request.latents, request.imageGradient, size);
+    const { imageGradient } = request;
+    const latentGradient =
+      request.latentGradient ??
+      (imageGradient && (await this.latentGradient(request.latents, imageGradient, size)));
+    if (latentGradient === undefined)
+      throw new Error('backward: expected imageGradient or latentGradient, received neither');
     const elements = pipeline.latentElements(size);
     const count = request.latents.length / elements;
     const context = pipeline.contextSize;
@@ -136,12 +145,15 @@ export class DirectFinetuning {
           cotangent,
           factor: Float32Array.of(factor),
         });
+        const trained: Record<string, Float32Array> = {};
         for (const [name, values] of Object.entries(outputs)) {
           const part = values as Float32Array;
           if (name === 'condition' || name === 'unconditional')
             addBatch(result[name], context, count, start, part);
-          else accumulate(result.unet, inputOfGradient(name), part);
+          else trained[inputOfGradient(name)] = part;
         }
+        for (const [name, part] of Object.entries(trained)) accumulate(result.unet, name, part);
+        request.onGradients?.(index, trained);
         return latent_gradient as Float32Array;
       };
       const cotangents = takeBatch(latentGradient, elements, count, start, batchSize).slice();

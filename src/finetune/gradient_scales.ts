@@ -54,13 +54,14 @@ export async function measureGradientScales(
     }
     results.push({
       mode,
-      timesteps: [...byTimestep].sort(([a], [b]) => a - b).map(([, entry]) => summed(entry)),
+      timesteps: [...byTimestep].sort(([a], [b]) => a - b).map(([, entry]) => summarizeScales(entry)),
     });
   }
   return results;
 }
 
-function summed({
+/** Mean and the ends of the middle 90% of the runs' scales at one timestep. */
+export function summarizeScales({
   timestep,
   runs,
 }: {

@@ -1,0 +1,118 @@
+/** Carries out the reproduction: tells the cost, makes the parts that are not done, and writes the results after each. */
+
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { NO_ADAPTER } from '../diffusion/adapter.ts';
+import { drawLatents } from '../finetune/drawing.ts';
+import type { Runtime } from '../graph/index.ts';
+import type { Laboratory, Part, Results, Scale } from '../portraits/reproduction/index.ts';
+import {
+  BUDGETS,
+  PARTS,
+  readParts,
+  unitsOf,
+  writeFigures,
+  writeResults,
+} from '../portraits/reproduction/index.ts';
+import { Failure } from './errors.ts';
+import { openLaboratory } from './laboratory.ts';
+import { hashModel, resolveModel } from './models.ts';
+import { packageVersion } from './package.ts';
+import type { Progress } from './progress.ts';
+import { formatDuration } from './progress.ts';
+
+/** What to reproduce, and where. */
+export interface ReproductionRequest {
+  readonly parts: readonly Part[];
+  readonly scale: Scale;
+  readonly model?: string | undefined;
+  /** Results. */
+  readonly output: string;
+  /** Runs and judged images, which a stopped reproduction goes on from. */
+  readonly work: string;
+}
+
+/** Time of a whole part over that of its U-Net evaluations: judges, losses, decoders. Measured with Portraits. */
+const OVERHEAD = 1.35;
+
+/**
+ * Makes the parts that are not done yet, one after the other. A part that fails does not keep the others from being made.
+ * @returns path of the results' page
+ * @throws Failure naming the parts that failed, after all others are made; or the signal's reason
+ */
+export async function runReproduction(
+  runtime: Runtime,
+  request: ReproductionRequest,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<string> {
+  const { scale } = request;
+  const folder = resolveModel(request.model);
+  const model = { name: path.basename(folder), hash: `sha256:${await hashModel(folder)}` };
+  const budget = BUDGETS[scale];
+  const digest = createHash('sha256')
+    .update(JSON.stringify([model.hash, scale, budget, packageVersion()]))
+    .digest('hex')
+    .slice(0, 16);
+  const output = path.resolve(request.output);
+  const work = path.resolve(request.work, digest);
+  const done = readParts(output, digest);
+  const isDone = ({ name }: Part) => done[name] !== undefined;
+  const names = request.parts.filter(isDone).map(({ name }) => name);
+  if (names.length > 0) progress.note(`done already: ${names.join(', ')}`);
+  const left = request.parts.filter((part) => !isDone(part));
+  const write = (): string => {
+    const ordered = PARTS.filter(isDone).map(({ name }) => [name, done[name]!] as const);
+    const results: Results = {
+      ...({ format: 'evenhand-reproduction', version: 1, digest, scale, model } as const),
+      updated: new Date().toISOString(),
+      parts: Object.fromEntries(ordered),
+    };
+    return writeResults(output, results);
+  };
+  let page = path.join(output, 'index.md');
+  const failed: string[] = [];
+  if (left.length > 0) {
+    const lab = openLaboratory({ runtime, model: folder, digest, work, budget }, progress, signal);
+    const pace = OVERHEAD * (await secondsPerUnit(lab));
+    for (const part of left) {
+      progress.note(`${part.name}: about ${formatDuration(pace * unitsOf([part], budget))}, ${part.summary}`);
+    }
+    for (const [i, part] of left.entries()) {
+      signal.throwIfAborted();
+      const seconds = pace * unitsOf(left.slice(i), budget);
+      progress.note(`${i + 1}/${left.length} ${part.name}; about ${formatDuration(seconds)} left in all`);
+      const started = performance.now();
+      try {
+        const result = await part.make(lab);
+        done[part.name] = writeFigures(output, result, (performance.now() - started) / 1000);
+        page = write();
+        progress.note(`${part.name} is done: ${path.relative('.', page)}`);
+      } catch (error) {
+        signal.throwIfAborted();
+        failed.push(`${part.name}: ${(error as Error).message}`);
+        progress.note(`${part.name} failed: ${(error as Error).stack}`);
+      }
+    }
+  }
+  if (failed.length > 0) throw new Failure(`${failed.length} parts failed\n${failed.join('\n')}`);
+  return page;
+}
+
+/** Seconds of one U-Net evaluation of one image in a full batch: the second of two trials, for the first one compiles. */
+async function secondsPerUnit({ pipeline, budget, signal }: Laboratory): Promise<number> {
+  const guidanceScale = budget.guidanceScale ?? pipeline.model.defaultGuidanceScale;
+  const seeds = Array.from({ length: pipeline.batchSizes.denoiser }, (_, i) => i);
+  const request = {
+    prompt: 'a person',
+    negativePrompt: '',
+    guidanceScale,
+    seeds,
+    steps: 2,
+    adapter: NO_ADAPTER,
+  };
+  await drawLatents(pipeline, { ...request, signal });
+  const started = performance.now();
+  await drawLatents(pipeline, { ...request, signal });
+  return (performance.now() - started) / 1000 / (2 * 2 * seeds.length);
+}

@@ -1,0 +1,210 @@
+/** Figures 6a and 6b: what the three gradients do to the training loss, and how large they are by timestep. */
+
+import { NO_ADAPTER } from '../../diffusion/adapter.ts';
+import { lineChart } from '../../evaluate/figures.ts';
+import { createImageEncodings } from '../../fairness/index.ts';
+import { drawImages } from '../../finetune/drawing.ts';
+import type { GradientMode } from '../../finetune/gradient_coefficients.ts';
+import { measureParameterScales } from '../../finetune/parameter_scales.ts';
+import type { ImageScore } from '../../finetune/score_objective.ts';
+import { scoreObjective } from '../../finetune/score_objective.ts';
+import type { FinetuneSettings } from '../../finetune/settings.ts';
+import { add, constant, cosineDistance } from '../../graph/index.ts';
+import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
+import { LEARNING_RATES } from './settings.ts';
+import type { Laboratory, PartResult } from './types.ts';
+
+/** The three gradients in the order of the figures. */
+const MODES: readonly GradientMode[] = Object.freeze(['unadjusted', 'adjusted', 'uncoupled']);
+
+const NAMES: Readonly<Record<string, string>> = Object.freeze({
+  unadjusted: 'unadjusted',
+  adjusted: 'adjusted',
+  uncoupled: 'uncoupled, A not standardised',
+});
+
+const PROMPT = 'a photo of the face of a doctor, a person';
+
+/** Seed of the image that is the target; training draws from others. */
+const TARGET_SEED = 7;
+
+/** Figure 6a: the image semantics loss towards one fixed image, while finetuning with each gradient. */
+export async function figure6a(lab: Laboratory): Promise<PartResult> {
+  const { lossCurves: budget } = lab.budget;
+  const objective = scoreObjective(lab.runtime, await fixedImageScore(lab), { direction: 'minimise' });
+  const curves: { readonly mode: GradientMode; readonly losses: number[] }[] = [];
+  const pipeline = lab.openPipeline(budget.images);
+  try {
+    for (const mode of MODES) {
+      const own = { pipeline, objective, settings: settingsOf(lab, mode) };
+      const log = await lab.trainOwn(`figure-6a-${mode}`, own);
+      curves.push({ mode, losses: log.map(({ loss }) => loss ?? Number.NaN) });
+    }
+  } finally {
+    await objective.release();
+    await pipeline.release();
+  }
+  const numbers = curves.flatMap(({ mode, losses }) =>
+    [
+      ['loss at first', losses.slice(0, budget.averageOver)],
+      ['loss at last', losses.slice(-budget.averageOver)],
+    ].map(([measure, values]) =>
+      resultNumber({
+        row: NAMES[mode]!,
+        measure: measure as string,
+        ...meanWithInterval(values as number[]),
+        interval: INTERVALS.iterations,
+      }),
+    ),
+  );
+  const figure = chartFigure('figure-6a', 'Faint: each iteration; strong: exponential average.', (style) =>
+    lineChart(
+      {
+        title: 'Training loss towards one fixed image',
+        description: 'Image semantics loss by iteration under the three gradients.',
+        xLabel: 'iteration',
+        yLabel: 'image semantics loss',
+        series: curves.map(({ mode, losses }) => ({
+          label: NAMES[mode]!,
+          points: losses.map((y, i) => ({ x: i + 1, y })),
+          smoothing: 0.9,
+        })),
+      },
+      style,
+    ),
+  );
+  return {
+    title: 'Figure 6a: training loss under three gradients',
+    text: [
+      `LoRA on the U-Net, ${budget.iterations} iterations of ${budget.images} images with ${budget.steps} sampling steps, ` +
+        'every one of which receives the gradient; the loss compares every image with the same image by CLIP and DINO. ' +
+        `"At first" and "at last" are means over ${budget.averageOver} iterations.`,
+    ],
+    numbers,
+    figures: [figure],
+  };
+}
+
+/** Distance to one image of the frozen model by every encoder: the image semantics loss with a fixed target. */
+async function fixedImageScore(lab: Laboratory): Promise<ImageScore> {
+  const { lossCurves } = lab.budget;
+  const { pipeline } = lab;
+  const encoders = lab.encoders();
+  const data = await drawImages(pipeline, {
+    prompt: PROMPT,
+    negativePrompt: '',
+    guidanceScale: lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
+    seeds: [TARGET_SEED],
+    steps: lossCurves.steps,
+    adapter: NO_ADAPTER,
+  });
+  const side = pipeline.model.defaultSide;
+  const encodings = createImageEncodings(lab.runtime, encoders, 1);
+  const features = await encodings.encode({ data, count: 1, height: side, width: side });
+  await encodings.release();
+  return {
+    name: 'semantics',
+    score(images) {
+      const distances = encoders.map(({ name, dimension, encode }) => {
+        const count = images.shape[0]!;
+        const rows = new Float32Array(count * dimension);
+        for (let i = 0; i < count; i++) rows.set(features[name]!, i * dimension);
+        return cosineDistance(encode(images), constant(rows, [count, dimension]));
+      });
+      return distances.reduce((sum, each) => add(sum, each));
+    },
+  };
+}
+
+function settingsOf(
+  { budget, pipeline }: Laboratory,
+  mode: GradientMode,
+): Omit<FinetuneSettings, 'directory'> {
+  const { iterations, images, steps } = budget.lossCurves;
+  return {
+    part: { kind: 'unet', rank: budget.rank },
+    seed: 1,
+    iterations,
+    imagesPerPrompt: images,
+    prompts: [PROMPT],
+    negativePrompt: '',
+    samplingSteps: [steps, steps],
+    guidanceScale: budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
+    learningRate: LEARNING_RATES.unet!,
+    weightDecay: 0.01,
+    betas: [0.9, 0.999],
+    clipNorm: 1,
+    averageDecay: 0.95,
+    gradient: { mode, branches: 'both' },
+    validation: { every: 0, prompts: [PROMPT], imagesPerPrompt: 1, samplingSteps: steps },
+    checkpointEvery: Math.max(1, Math.min(10, iterations)),
+    digest: `figure 6a ${mode} ${JSON.stringify(budget.lossCurves)}`,
+  };
+}
+
+/** Figure 6b: the gradient that each timestep adds to the U-Net's weights for a random dL/dz_0. */
+export async function figure6b(lab: Laboratory): Promise<PartResult> {
+  const { scales } = lab.budget;
+  const pipeline = lab.openPipeline(1);
+  const found = await measureParameterScales(pipeline, {
+    part: { kind: 'unet', rank: lab.budget.rank },
+    modes: MODES,
+    prompts: lab.prompts('occupations', 'train', scales.runs),
+    runs: scales.runs,
+    steps: scales.steps,
+    guidanceScale: lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
+    seed: 100,
+    onRun: (done, all) => lab.progress('gradient scales', done, all),
+    signal: lab.signal,
+  }).finally(() => pipeline.release());
+  const numbers = found.flatMap(({ mode, timesteps }) =>
+    timesteps.map(({ timestep, mean, low, high }) =>
+      resultNumber({
+        row: `${NAMES[mode]}, t = ${Math.round(timestep)}`,
+        measure: 'gradient norm',
+        value: mean,
+        low,
+        high,
+        interval: INTERVALS.middle,
+      }),
+    ),
+  );
+  const ratios = found.map(({ mode, timesteps }) => {
+    const means = timesteps.map(({ mean }) => mean);
+    return resultNumber({
+      row: NAMES[mode]!,
+      measure: 'largest over smallest mean',
+      value: Math.max(...means) / Math.min(...means),
+    });
+  });
+  const figure = chartFigure('figure-6b', 'Mean and middle 90% of the runs.', (style) =>
+    lineChart(
+      {
+        title: 'Scale of the gradient by timestep',
+        description: 'Norm of the gradient of the U-Net at each timestep under the three gradients.',
+        xLabel: 'timestep',
+        yLabel: 'norm of the gradient',
+        yScale: 'log',
+        series: found.map(({ mode, timesteps }) => {
+          const ascending = [...timesteps].sort((a, b) => a.timestep - b.timestep);
+          return {
+            label: NAMES[mode]!,
+            points: ascending.map(({ timestep, mean }) => ({ x: timestep, y: mean })),
+            band: ascending.map(({ timestep, low, high }) => ({ x: timestep, low, high })),
+          };
+        }),
+      },
+      style,
+    ),
+  );
+  return {
+    title: 'Figure 6b: scale of the gradient by timestep',
+    text: [
+      `${scales.runs} runs with ${scales.steps} sampling steps: dL/dz_0 is a random Gaussian R of variance 1e-4, and the scale ` +
+        "is the norm of what a timestep adds to the gradient of the U-Net's low-rank updates. The coefficients are those of " +
+        'the sampler that is used, normalised by their geometric mean for the adjusted gradient.',
+    ],
+    numbers: [...ratios, ...numbers],
+    figures: [figure],
+  };
+}

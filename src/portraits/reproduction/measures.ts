@@ -1,0 +1,103 @@
+/** From evaluations and runs to numbers with intervals and to drawn figures. */
+
+import { createGenerator } from '../../diffusion/noise.ts';
+import { bootstrapInterval } from '../../evaluate/bootstrap.ts';
+import type { Evaluation } from '../../evaluate/evaluate.ts';
+import { measureEvaluation } from '../../evaluate/evaluate.ts';
+import type { FigureStyle } from '../../evaluate/figures.ts';
+import { lightTheme, rasterizeSvg } from '../../evaluate/figures.ts';
+import { similarityTables } from '../../evaluate/image_comparison.ts';
+import { summarizeSimilarities } from '../../evaluate/similarity.ts';
+import { uniformTarget } from '../../fairness/index.ts';
+import type { DrawnFigure, Laboratory, Published, ResultNumber } from './types.ts';
+
+/** What intervals are, as results say it. */
+export const INTERVALS = Object.freeze({
+  images: '95%, images resampled within prompts',
+  runs: '95%, runs resampled',
+  iterations: '95%, iterations resampled',
+  share: '95%, Wilson',
+  middle: 'middle 90% of the runs',
+});
+
+/** A number with everything that it lacks left empty. */
+export function resultNumber(
+  fields: Pick<ResultNumber, 'row' | 'measure' | 'value'> & Partial<ResultNumber>,
+): ResultNumber {
+  return { low: null, high: null, interval: null, deviation: null, floor: null, published: null, ...fields };
+}
+
+type PublishedRow = Readonly<Record<string, Published>> | undefined;
+
+/** Bias of an evaluation over one attribute or the joint table of several, as `gender bias` or `gender x race bias`. */
+export function biasNumber(
+  row: string,
+  evaluation: Evaluation,
+  names: readonly string[],
+  published: PublishedRow,
+): ResultNumber {
+  const attributes = names.map((name) => evaluation.attributes.find((each) => each.name === name)!);
+  const { attribute, bias } = measureEvaluation(evaluation, uniformTarget(attributes));
+  const measure = `${attribute} bias`;
+  return resultNumber({
+    row,
+    measure,
+    value: bias.mean,
+    low: bias.interval?.low ?? null,
+    high: bias.interval?.high ?? null,
+    interval: INTERVALS.images,
+    deviation: bias.standardDeviation,
+    floor: bias.floor,
+    published: published?.[measure] ?? null,
+  });
+}
+
+/** CLIP-T, and with an original also CLIP-I and DINO, as far as there are encoders. */
+export async function similarityNumbers(
+  lab: Laboratory,
+  row: string,
+  evaluation: Evaluation,
+  original: Evaluation | null,
+  published: PublishedRow,
+): Promise<ResultNumber[]> {
+  const { dimensions = {}, texts } = await lab.features(evaluation.prompts.map(({ prompt }) => prompt));
+  const tables = similarityTables(evaluation, original, dimensions, texts);
+  const random = createGenerator({ seed: 0, stream: 'bootstrap of similarities' }).uniform;
+  const { means } = summarizeSimilarities(tables, {}, { random });
+  return Object.entries(means).map(([measure, { mean, standardDeviation, interval }]) =>
+    resultNumber({
+      row,
+      measure,
+      value: mean,
+      low: interval.low,
+      high: interval.high,
+      interval: INTERVALS.images,
+      deviation: standardDeviation,
+      published: published?.[measure] ?? null,
+    }),
+  );
+}
+
+/** Mean of values with the percentile interval of their bootstrap; null ends for fewer than two values. */
+export function meanWithInterval(values: readonly number[]): {
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+} {
+  const mean = (sample: readonly number[]) => sample.reduce((sum, each) => sum + each, 0) / sample.length;
+  if (values.length < 2) return { value: mean(values), low: null, high: null };
+  const random = createGenerator({ seed: 0, stream: 'bootstrap of runs' }).uniform;
+  const method = 'percentile' as const;
+  const { low, high } = bootstrapInterval([values], ([sample]) => mean(sample!), { random, method });
+  return { value: mean(values), low, high };
+}
+
+/** A chart as SVG and PNG, which look the same on every machine. */
+export function chartFigure(
+  name: string,
+  caption: string,
+  draw: (style: FigureStyle) => string,
+): DrawnFigure {
+  const svg = draw({ theme: lightTheme, labels: 'strokes', id: name });
+  return { name, caption, svg, png: rasterizeSvg(svg, 2) };
+}

@@ -1,0 +1,105 @@
+/** The parts of the reproduction: their names, what they show, what they cost, and how they are made. */
+
+import { figure6a, figure6b } from './gradient_figures.ts';
+import { figure7 } from './gradient_paths.ts';
+import { compareModes } from './mode_comparison.ts';
+import { figure8, figure9 } from './people_figures.ts';
+import { CONCEPTS } from './runs.ts';
+import type { Budget, MeasureBudget, RunBudget } from './settings.ts';
+import { table1, table2 } from './tables.ts';
+import type { Laboratory, PartResult } from './types.ts';
+
+/** A part. */
+export interface Part {
+  readonly name: string;
+  /** What it shows, in a few words. */
+  readonly summary: string;
+  /** U-Net evaluations of one image, without those of the runs that it shares with other parts. */
+  units(budget: Budget): number;
+  /** Runs that parts share, by name, with their units. */
+  readonly shared?: (budget: Budget) => Readonly<Record<string, number>>;
+  make(lab: Laboratory): Promise<PartResult>;
+}
+
+/** A differentiated evaluation costs as much as three. */
+const DIFFERENTIATED = 3;
+
+/** Units of a run: images of both models with guidance, and the gradient through `branches` of guidance's two. */
+function trainUnits({ iterations, images, steps, timesteps }: RunBudget, branches = 1): number {
+  return iterations * images * (4 * steps + DIFFERENTIATED * branches * timesteps);
+}
+
+/** Units of measuring `models` models. */
+function measureUnits({ measureSteps }: Budget, { prompts, images }: MeasureBudget, models: number): number {
+  return prompts * images * models * 2 * measureSteps;
+}
+
+const concepts = ({ concepts: run }: Budget) => ({ 'many-concepts': trainUnits(run) });
+
+/** Every part, the short ones first. */
+export const PARTS: readonly Part[] = Object.freeze<Part[]>([
+  {
+    name: 'figure-7',
+    summary: 'the paths of the gradient through the sampler',
+    units: () => 0,
+    make: figure7,
+  },
+  {
+    name: 'figure-6b',
+    summary: 'scale of the gradient by timestep under three gradients',
+    units: ({ scales: { runs, steps } }) => runs * steps * (2 + 3 * 2 * DIFFERENTIATED),
+    make: figure6b,
+  },
+  {
+    name: 'table-1',
+    summary: 'prompt prefix, text encoder, U-Net or both: bias, CLIP-T, CLIP-I, DINO',
+    units: (budget) => 4 * trainUnits(budget.table1) + measureUnits(budget, budget.table1.measure, 5),
+    make: table1,
+  },
+  {
+    name: 'table-2',
+    summary: 'occupations, sports, styled occupations, descriptors: bias before and after',
+    units: (budget) => CONCEPTS.length * measureUnits(budget, budget.concepts.measure, 2),
+    shared: concepts,
+    make: table2,
+  },
+  {
+    name: 'figure-8',
+    summary: 'images before and after from the same noise',
+    units: (budget) => measureUnits(budget, budget.grids, 2),
+    shared: concepts,
+    make: figure8,
+  },
+  {
+    name: 'figure-9',
+    summary: 'share of old people by occupation, before and after, aimed at 25%',
+    units: (budget) => trainUnits(budget.age) + measureUnits(budget, budget.age.measure, 2),
+    make: figure9,
+  },
+  {
+    name: 'figure-6a',
+    summary: 'training loss towards a fixed image under three gradients',
+    units: ({ lossCurves }) => 3 * trainUnits(lossCurves, 2),
+    make: figure6a,
+  },
+  {
+    name: 'adjusted-reference',
+    summary: 'iterations to the same bias with two sets of coefficients, over seeds',
+    units: ({ modes }) => {
+      const validations = Math.ceil(modes.iterations / modes.every);
+      const validation = modes.measure.prompts * modes.measure.images * 4 * modes.steps;
+      return 2 * modes.seeds * (trainUnits(modes) + validations * validation);
+    },
+    make: compareModes,
+  },
+]);
+
+/** Units of parts together; a run that several share counts once. */
+export function unitsOf(parts: readonly Part[], budget: Budget): number {
+  const shared = Object.assign({}, ...parts.map((part) => part.shared?.(budget) ?? {})) as Record<
+    string,
+    number
+  >;
+  const own = parts.reduce((sum, part) => sum + part.units(budget), 0);
+  return own + Object.values(shared).reduce((sum, units) => sum + units, 0);
+}

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
+import { outputWeights } from '../../diffusion/schedulers/plan.ts';
+import { stableDiffusionScheduler } from '../../diffusion/schedulers/scheduler_config.ts';
+import { lightTheme, pathDiagram, rasterizeSvg } from '../../evaluate/figures.ts';
+import { gradientPaths, planGraph } from './gradient_paths.ts';
+import { meanWithInterval, resultNumber } from './measures.ts';
+import type { BiasCurve } from './mode_comparison.ts';
+import { commonLevel, iterationsTo } from './mode_comparison.ts';
+import { PARTS, unitsOf } from './parts.ts';
+import { resultsCsv, resultsPage } from './results.ts';
+import { BUDGETS } from './settings.ts';
+
+describe('the drawing of the gradient paths', () => {
+  const plan = createPlan({ scheduler: stableDiffusionScheduler(), steps: 4 });
+
+  it('has the edges of the real updates: their path weights to z(0) add up to b', () => {
+    const { updates } = planGraph(plan);
+    const weightOf = (node: string): number =>
+      node === 'z4'
+        ? 1
+        : updates.reduce((sum, { from, to, weight }) => sum + (from === node ? weight * weightOf(to) : 0), 0);
+    outputWeights(plan).forEach((weight, i) => {
+      expect(weightOf(`e${i}`)).toBeCloseTo(weight, 10);
+    });
+  });
+
+  it('lets only the unadjusted gradient through noise predictions, and draws without text', () => {
+    const diagram = gradientPaths(plan);
+    const through = diagram.panels.map(({ edges }) => edges.filter(({ series }) => series === 1).length);
+    expect(through).toEqual([4, 0]);
+    expect(diagram.panels[1]!.title).not.toMatch(/NaN/);
+    const svg = pathDiagram(diagram, { theme: lightTheme, labels: 'strokes', id: 'paths' });
+    expect(rasterizeSvg(svg).length).toBeGreaterThan(5000);
+    const [panel] = diagram.panels;
+    const broken = { ...panel!, edges: [{ from: 'z0', to: 'nowhere' }] };
+    expect(() => pathDiagram({ ...diagram, panels: [broken] })).toThrow(/expected a node nowhere/);
+  });
+});
+
+describe('iterations to the same bias', () => {
+  const curve = (mode: string, biases: readonly number[]): BiasCurve => ({
+    mode,
+    points: biases.map((bias, i) => ({ iteration: 10 * (i + 1), bias })),
+  });
+  it.each([
+    [[0.6, 0.4, 0.2], 0.3, 25],
+    [[0.6, 0.4, 0.2], 0.4, 20],
+    [[0.2, 0.4], 0.3, 10],
+    [[0.6, 0.5], 0.3, null],
+    [[], 0.3, null],
+  ])('of %j at %f', (biases, level, expected) => {
+    const found = iterationsTo(curve('adjusted', biases), level);
+    if (expected === null) expect(found).toBeNull();
+    else expect(found).toBeCloseTo(expected, 10);
+  });
+
+  it('are counted to the larger of the mean last biases', () => {
+    const curves = [
+      curve('adjusted', [0.6, 0.2]),
+      curve('adjusted', [0.6, 0.1]),
+      curve('reference', [0.6, 0.3]),
+      curve('reference', [0.6, 0.4]),
+    ];
+    expect(commonLevel(curves)).toBeCloseTo(0.35, 12);
+  });
+});
+
+describe('the parts', () => {
+  it('take at most 90 minutes each on two cores, by the pace of the demo', () => {
+    // The demo's pace on two cores with Portraits: 6 ms a unit, judges and losses included.
+    for (const part of PARTS) {
+      expect(unitsOf([part], BUDGETS.full) * 0.006, part.name).toBeLessThan(90 * 60);
+    }
+  });
+
+  it('count a run that they share once', () => {
+    const [tables, grid] = ['table-2', 'figure-8'].map((name) => PARTS.find((part) => part.name === name)!);
+    const shared = tables!.shared!(BUDGETS.full)['many-concepts']!;
+    expect(shared).toBe(240 * 40 * (4 * 8 + 3 * 4));
+    const both = unitsOf([tables!, grid!], BUDGETS.full);
+    expect(both).toBe(unitsOf([tables!], BUDGETS.full) + unitsOf([grid!], BUDGETS.full) - shared);
+  });
+});
+
+describe('the results', () => {
+  const numbers = [
+    resultNumber({
+      row: 'a, b',
+      measure: 'bias',
+      value: 0.25,
+      low: 0.2,
+      high: 0.3,
+      published: { value: 0.67, deviation: 0.29 },
+    }),
+    resultNumber({ row: 'c', measure: 'CLIP-T', value: Number.NaN }),
+  ];
+  const part = {
+    title: 'Table',
+    text: ['Said.'],
+    numbers,
+    figures: [{ caption: 'Bars', files: ['x.svg', 'x.png'] }],
+    seconds: 61,
+  };
+  const results = {
+    ...({ format: 'evenhand-reproduction', version: 1, digest: 'd', scale: 'full' } as const),
+    model: { name: 'portraits', hash: 'sha256:1' },
+    updated: '2026-01-02T03:04:05.000Z',
+    parts: { table: part },
+  };
+
+  it('stand on a page with the published ones in italics, and in a table for spreadsheets', () => {
+    const page = resultsPage(results);
+    expect(page).toContain('| a, b | 0.25 [0.20, 0.30], *0.67 ± 0.29* |  |');
+    expect(page).toContain('| c |  | not known |');
+    expect(page).toContain('![Bars](x.svg)');
+    expect(resultsCsv(results).split('\r\n')[1]).toBe('table,"a, b",bias,0.25,0.2,0.3,,,,0.67,0.29');
+  });
+
+  it('have means with intervals that hold them, none for a single value', () => {
+    const { value, low, high } = meanWithInterval([1, 2, 3, 6]);
+    expect(value).toBe(3);
+    expect(low!).toBeLessThan(3);
+    expect(high!).toBeGreaterThan(3);
+    expect(meanWithInterval([4])).toEqual({ value: 4, low: null, high: null });
+  });
+});

@@ -1,0 +1,61 @@
+/** Configurations of the reproduction's finetuning runs: the method's constants at the budget's size. */
+
+import { DEFAULT_BATCH_SIZE } from '../../faces/index.ts';
+import type { RunBudget } from './settings.ts';
+import { LEARNING_RATES } from './settings.ts';
+import type { Laboratory, RunFields } from './types.ts';
+
+/** Ratios of the regional weights by attribute (METHOD's table of runs). */
+const RATIOS = Object.freeze({
+  gender: { outside: 0.2, face: 0.2 },
+  race: { outside: 0.6, face: 0.3 },
+  age: { outside: 0.6, face: 0.3 },
+});
+
+/** Constants of the losses. */
+const LOSSES = Object.freeze({
+  gender: { confidence: 0.8, faceWeight: 1, imageWeight: 8 },
+  joint: { confidence: 0.6, faceWeight: 0.1, imageWeight: 8 },
+});
+
+/** Shares by the name of the run's target. */
+const TARGETS = Object.freeze({
+  gender: { gender: 'uniform' },
+  'gender x race': { gender: 'uniform', race: 'uniform' },
+  'gender x race, age': { gender: 'uniform', race: 'uniform', age: '75/25' },
+});
+
+/** Lists of prompts that count as concepts (table 2). */
+export const CONCEPTS: readonly string[] = Object.freeze(['occupations', 'sports', 'styled', 'descriptors']);
+
+/** What distinguishes a run. */
+export interface RunChoice {
+  readonly target: keyof typeof TARGETS;
+  readonly part: 'prompt' | 'text-encoder' | 'unet' | 'text-encoder+unet';
+  /** Trains on every concept in turn instead of on occupations. */
+  readonly concepts?: boolean;
+  readonly mode?: string;
+  readonly seed?: number;
+  readonly validation?: Readonly<Record<string, unknown>>;
+}
+
+/** The configuration of a run. */
+export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunChoice): RunFields {
+  const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
+  const target = TARGETS[choice.target];
+  const { guidanceScale } = budget;
+  return {
+    seed,
+    train: part === 'prompt' ? { part, tokens: 5 } : { part, rank: budget.rank },
+    target: concepts ? CONCEPTS.map((list) => ({ for: list, ...target })) : target,
+    // Graphs for more images than there are would be filled up with copies.
+    ...(run.images < DEFAULT_BATCH_SIZE ? { microBatch: run.images } : {}),
+    prompts: { train: 'occupations', imagesPerPrompt: run.images },
+    sampler: { steps: [run.steps, run.steps], ...(guidanceScale === null ? {} : { guidanceScale }) },
+    gradient: { mode, branches: 'conditional', timesteps: run.timesteps },
+    loss: { ...(choice.target === 'gender' ? LOSSES.gender : LOSSES.joint), ratios: RATIOS },
+    optimizer: { iterations: run.iterations, learningRate: LEARNING_RATES[part], averageDecay: 0.95 },
+    validation: { prompts: CONCEPTS.length, ...validation },
+    checkpointEvery: Math.max(1, Math.min(10, run.iterations)),
+  };
+}

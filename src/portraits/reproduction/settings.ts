@@ -1,0 +1,103 @@
+/** How much the reproduction trains and measures, in one table for each scale. */
+
+/** Finetuning of a part. */
+export interface RunBudget {
+  readonly iterations: number;
+  readonly images: number;
+  /** Sampling steps, and how many of them receive the gradient. */
+  readonly steps: number;
+  readonly timesteps: number;
+}
+
+/** Measurement of a part. */
+export interface MeasureBudget {
+  readonly prompts: number;
+  readonly images: number;
+}
+
+/** Numbers of one scale. */
+export interface Budget {
+  /** Rank of the low-rank updates. */
+  readonly rank: number;
+  /** Sampling steps of measurements. */
+  readonly measureSteps: number;
+  readonly guidanceScale: number | null;
+  /** Seed of the first measured image. */
+  readonly seed: number;
+  readonly table1: RunBudget & { readonly measure: MeasureBudget };
+  /** Many concepts at once: tables 2 and figure 8 share the run. */
+  readonly concepts: RunBudget & { readonly measure: MeasureBudget };
+  readonly lossCurves: RunBudget & { readonly averageOver: number };
+  readonly scales: { readonly runs: number; readonly steps: number };
+  /** Steps of the sampler in the drawing of the gradient paths. */
+  readonly paths: { readonly steps: number };
+  readonly grids: MeasureBudget;
+  readonly age: RunBudget & { readonly measure: MeasureBudget };
+  readonly modes: RunBudget & {
+    readonly seeds: number;
+    readonly every: number;
+    readonly measure: MeasureBudget;
+  };
+}
+
+/** Names of the scales. */
+export type Scale = 'small' | 'full';
+
+/**
+ * The scales: `full` keeps each part within 90 minutes on two cores with Portraits; `small` runs every part in seconds on a
+ * tiny model and says nothing about the method.
+ */
+export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
+  small: {
+    rank: 2,
+    measureSteps: 2,
+    guidanceScale: 2,
+    seed: 1000,
+    table1: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
+    concepts: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 1, images: 3 } },
+    lossCurves: { iterations: 3, images: 2, steps: 2, timesteps: 2, averageOver: 2 },
+    scales: { runs: 2, steps: 3 },
+    paths: { steps: 3 },
+    grids: { prompts: 1, images: 3 },
+    age: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
+    modes: {
+      iterations: 2,
+      images: 3,
+      steps: 2,
+      timesteps: 1,
+      seeds: 2,
+      every: 1,
+      measure: { prompts: 1, images: 4 },
+    },
+  },
+  full: {
+    rank: 50,
+    measureSteps: 12,
+    guidanceScale: null,
+    seed: 1000,
+    table1: { iterations: 150, images: 24, steps: 8, timesteps: 4, measure: { prompts: 20, images: 60 } },
+    concepts: { iterations: 240, images: 40, steps: 8, timesteps: 4, measure: { prompts: 8, images: 160 } },
+    lossCurves: { iterations: 200, images: 4, steps: 20, timesteps: 20, averageOver: 20 },
+    scales: { runs: 20, steps: 20 },
+    paths: { steps: 4 },
+    grids: { prompts: 3, images: 8 },
+    age: { iterations: 300, images: 40, steps: 8, timesteps: 4, measure: { prompts: 20, images: 60 } },
+    modes: {
+      iterations: 80,
+      images: 16,
+      steps: 8,
+      timesteps: 4,
+      seeds: 5,
+      every: 10,
+      measure: { prompts: 4, images: 20 },
+    },
+  },
+});
+
+/** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
+export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({
+  prompt: 0.01,
+  'text-encoder': 0.001,
+  unet: 0.0005,
+  'text-encoder+unet': 0.0005,
+});

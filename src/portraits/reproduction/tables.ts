@@ -1,0 +1,125 @@
+/** Tables 1 and 2: which part is trained, and many concepts at once. */
+
+import type { BarGroup } from '../../evaluate/figures.ts';
+import { comparisonBars } from '../../evaluate/figures.ts';
+import { biasNumber, chartFigure, similarityNumbers } from './measures.ts';
+import { TABLE_1, TABLE_2 } from './published.ts';
+import { CONCEPTS, runFields } from './runs.ts';
+import type { DrawnFigure, FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
+
+const TRAINED = Object.freeze([
+  ['prompt prefix', 'prompt'],
+  ['text encoder', 'text-encoder'],
+  ['U-Net', 'unet'],
+  ['text encoder and U-Net', 'text-encoder+unet'],
+] as const);
+
+/** Table 1: gender bias, CLIP-T, CLIP-I and DINO by trained part, on held-out occupations. */
+export async function table1(lab: Laboratory): Promise<PartResult> {
+  const { table1: budget } = lab.budget;
+  const what = {
+    prompts: lab.prompts('occupations', 'test', budget.measure.prompts),
+    imagesPerPrompt: budget.measure.images,
+  };
+  const original = await lab.measure(null, what);
+  const row = 'original';
+  const numbers: ResultNumber[] = [
+    biasNumber(row, original, ['gender'], TABLE_1[row]),
+    ...(await similarityNumbers(lab, row, original, null, TABLE_1[row])),
+  ];
+  for (const [name, part] of TRAINED) {
+    const run = await lab.train(`table-1-${part}`, runFields(lab, budget, { target: 'gender', part }));
+    const tuned = await lab.measure(run, what);
+    numbers.push(
+      biasNumber(name, tuned, ['gender'], TABLE_1[name]),
+      ...(await similarityNumbers(lab, name, tuned, original, TABLE_1[name])),
+    );
+  }
+  const figure = biasBars('table-1', 'Gender bias by trained part', numbers, 'gender bias');
+  return {
+    title: 'Table 1: what is trained',
+    text: [
+      `Each part was finetuned for ${budget.iterations} iterations of ${budget.images} images towards equal shares of ` +
+        `women and men, and measured on ${what.prompts.length} held-out occupations, ${what.imagesPerPrompt} images of each, ` +
+        'by a classifier that no training has seen. CLIP-I and DINO compare with the original model from the same noise.',
+    ],
+    numbers,
+    figures: [figure],
+  };
+}
+
+/** The run that debiases gender and race over all concepts, which table 2 and figure 8 measure. */
+export function trainConcepts(lab: Laboratory): Promise<FinishedRun> {
+  const fields = runFields(lab, lab.budget.concepts, {
+    target: 'gender x race',
+    part: 'text-encoder',
+    concepts: true,
+  });
+  return lab.train('many-concepts', fields);
+}
+
+/** Table 2: bias over gender, race and both, and CLIP-T, for four concepts before and after one run on all of them. */
+export async function table2(lab: Laboratory): Promise<PartResult> {
+  const { concepts: budget } = lab.budget;
+  const run = await trainConcepts(lab);
+  const numbers: ResultNumber[] = [];
+  for (const list of CONCEPTS) {
+    const what = {
+      prompts: lab.prompts(list, 'test', budget.measure.prompts),
+      imagesPerPrompt: budget.measure.images,
+    };
+    for (const [label, adapted] of [
+      ['original', null],
+      ['debiased', run],
+    ] as const) {
+      const row = `${list}, ${label}`;
+      const found = await lab.measure(adapted, what);
+      for (const names of [['gender'], ['race'], ['gender', 'race']]) {
+        numbers.push(biasNumber(row, found, names, TABLE_2[row]));
+      }
+      numbers.push(...(await similarityNumbers(lab, row, found, null, TABLE_2[row])));
+    }
+  }
+  const figures = ['gender bias', 'race bias', 'gender x race bias'].map((measure) =>
+    biasBars(`table-2-${measure.replaceAll(' ', '-')}`, `${measure} by concept`, numbers, measure),
+  );
+  return {
+    title: 'Table 2: many concepts at once',
+    text: [
+      `One run of ${budget.iterations} iterations of ${budget.images} images over occupations, sports, occupations with ` +
+        'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race. ' +
+        `Measured on ${budget.measure.prompts} held-out prompts of each, ${budget.measure.images} images a prompt.`,
+    ],
+    numbers,
+    figures,
+  };
+}
+
+/** One measure by row, ours beside the published one. */
+function biasBars(
+  name: string,
+  title: string,
+  numbers: readonly ResultNumber[],
+  measure: string,
+): DrawnFigure {
+  const groups = numbers
+    .filter((each) => each.measure === measure)
+    .map(({ row, value, low, high, floor, published }): BarGroup => {
+      const interval = low === null || high === null ? null : { low, high };
+      return { label: row, bars: [{ value, interval }, published && { value: published.value }], floor };
+    });
+  const caption = 'With the 95% interval; the dashed line is what a model exactly on target would measure.';
+  return chartFigure(name, caption, (style) =>
+    comparisonBars(
+      {
+        title,
+        description: `${measure} on Portraits beside what was published for Stable Diffusion 1.5.`,
+        yLabel: measure,
+        series: ['Portraits', 'published, Stable Diffusion 1.5'],
+        groups,
+        width: Math.max(720, 120 * groups.length),
+      },
+      style,
+    ),
+  );
+}
