@@ -1,6 +1,6 @@
 /** A job that is followed while someone looks at it. */
 
-import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import { getJob } from './client.ts';
 import { followJob } from './job_events.ts';
 import type { JobState } from './job_state.ts';
@@ -104,5 +104,6 @@ export function useLoaded<Value>(
     );
     return () => loading.abort();
   }, [key, round]);
-  return { ...loaded, reload: () => setRound((now) => now + 1) };
+  const reload = useCallback(() => setRound((now) => now + 1), []);
+  return { ...loaded, reload };
 }

@@ -1,12 +1,17 @@
 /** Earlier jobs of a kind, each a link to its page. */
 
+import { useEffect } from 'react';
 import { listJobs } from '../api/client.ts';
+import { isFinal } from '../api/job_state.ts';
 import type { Job } from '../api/types.ts';
 import { useLoaded } from '../api/use_job.ts';
 import { moment } from '../lib/format.ts';
 import type { PageName } from '../lib/route.ts';
 import { routeTo } from '../lib/route.ts';
 import { ErrorNotice } from './notice.tsx';
+
+/** Milliseconds after which a list with unfinished jobs is loaded again. */
+const REFRESH = 5000;
 
 /** States of jobs in words. */
 export const STATUS_WORDS: Readonly<Record<Job['status'], string>> = {
@@ -34,6 +39,12 @@ export function JobList({
   readonly describe: (job: Job) => string;
 }) {
   const { value, error, reload } = useLoaded(() => listJobs(kind), `${kind} ${current}`);
+  const isWorking = value?.some(({ status }) => !isFinal(status)) ?? false;
+  useEffect(() => {
+    if (!isWorking) return;
+    const timer = setInterval(reload, REFRESH);
+    return () => clearInterval(timer);
+  }, [isWorking, reload]);
   if (error !== null) return <ErrorNotice error={error} retry={reload} />;
   if (value === null || value.length === 0) return null;
   return (

@@ -9,6 +9,7 @@ import type { AuditSettings } from '../audit/settings.ts';
 import { evaluateRequest, readAuditSettings } from '../audit/settings.ts';
 import { JobList } from '../components/job_list.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
+import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
 import { fitTarget } from '../lib/target.ts';
@@ -39,6 +40,7 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
     try {
       const sent = await submitJob(evaluateRequest(settings, model?.attributes ?? []));
       go(routeTo('audit', sent.id));
+      revealResults();
     } catch (caught) {
       setError(caught);
     } finally {

@@ -12,6 +12,7 @@ import type { Looked } from '../create/lightbox.tsx';
 import { Lightbox } from '../create/lightbox.tsx';
 import type { CreateSettings } from '../create/settings.ts';
 import { generateRequest, randomSeed, readSettings, settingsFromLink } from '../create/settings.ts';
+import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
 
@@ -50,6 +51,7 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
       const job = await submitJob(generateRequest(drawn, true));
       const drawing: Drawing = { job: job.id, plainJob: plain?.id ?? null, settings: drawn, at: Date.now() };
       setDrawings((now) => [drawing, ...now].slice(0, MOST_DRAWINGS));
+      revealResults();
     } catch (caught) {
       setError(caught);
     } finally {

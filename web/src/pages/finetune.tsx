@@ -10,6 +10,7 @@ import { FinetuneForm } from '../finetune/form.tsx';
 import { describeFinetuning, FinetuneRunView } from '../finetune/run_view.tsx';
 import type { FinetuneSettings } from '../finetune/settings.ts';
 import { finetuneRequest, readFinetuneSettings } from '../finetune/settings.ts';
+import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
 import { fitTarget } from '../lib/target.ts';
@@ -54,6 +55,7 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
     try {
       const sent = await submitJob(finetuneRequest(settings, model?.attributes ?? []));
       go(routeTo('finetune', sent.id));
+      revealResults();
     } catch (caught) {
       setError(caught);
     } finally {

@@ -1,0 +1,278 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { chromium } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import type { StandIn } from './testing/stand_in_server.ts';
+import { startStandIn } from './testing/stand_in_server.ts';
+
+const FOLDER = fileURLToPath(new URL('.', import.meta.url));
+const BUILT = path.join(FOLDER, 'dist');
+const CHROMIUM = '/usr/bin/chromium';
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+const MORE_FLAGS = ['--disable-component-update', '--disable-sync'];
+
+/** A test of yesterday's terminal would pass or fail for nothing. */
+function requireFreshBuild(): void {
+  const page = path.join(BUILT, 'index.html');
+  const sources = ['src', 'public'].flatMap((name) =>
+    readdirSync(path.join(FOLDER, name), { recursive: true, encoding: 'utf8' }).map((file) =>
+      path.join(FOLDER, name, file),
+    ),
+  );
+  const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
+  if (!existsSync(page) || statSync(page).mtimeMs < newest) {
+    throw new Error(
+      `expected ${page} built from the sources as they stand, found ${existsSync(page) ? 'an older one' : 'none'}; run: npx vite build web`,
+    );
+  }
+}
+
+let server: StandIn;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let faults: string[];
+
+beforeAll(async () => {
+  requireFreshBuild();
+  server = await startStandIn(BUILT, 10);
+  browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...MORE_FLAGS] });
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+async function openPage(options: Parameters<Browser['newContext']>[0] = {}): Promise<void> {
+  context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
+  context.setDefaultTimeout(60_000);
+  page = await context.newPage();
+  faults = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+}
+
+beforeEach(() => openPage());
+
+afterEach(async () => {
+  await context.close();
+  expect(faults).toEqual([]);
+});
+
+const show = (fragment: string) => page.goto(`${server.url}${fragment}`);
+const button = (name: string) => page.getByRole('button', { name, exact: true });
+const heading = (name: string) => page.getByRole('heading', { name, exact: true });
+const stored = (key: string) =>
+  page.evaluate(`localStorage.getItem('evenhand.${key}')`).then((text) => JSON.parse(String(text)));
+
+/** Runs a short fine-tuning and leaves its page open. */
+async function finetuneBriefly(name: string): Promise<void> {
+  await show('#/finetune');
+  await page.getByLabel('Iterations', { exact: true }).fill('40');
+  await page.getByLabel('Name of the adapter').fill(name);
+  await button('Start').click();
+  await heading('Best checkpoint').waitFor();
+}
+
+describe('Create', () => {
+  test('draws with previews, shows one image large, downloads it with its metadata', async () => {
+    await show('#/create');
+    await page.getByLabel('Prompt', { exact: true }).fill('two old women in a park, watercolor');
+    const understood = page.getByRole('region', { name: 'Understood' });
+    await understood.getByText('gender female').waitFor();
+    expect(await understood.getByText('left to the model race').count()).toBe(1);
+    await page.getByLabel('Images', { exact: true }).fill('3');
+    await page.getByLabel('Seed', { exact: true }).fill('41');
+    await page.getByLabel('Prompt', { exact: true }).press('Control+Enter');
+    await page
+      .getByAltText(/^Preview after step/)
+      .first()
+      .waitFor();
+    await page.getByRole('button', { name: /park, watercolor, seed 43$/ }).click();
+    const dialog = page.getByRole('dialog', { name: 'Image' });
+    await dialog.getByRole('heading', { name: 'Seed 43' }).waitFor();
+    const waiting = page.waitForEvent('download');
+    await dialog.getByRole('link', { name: 'Download PNG' }).click();
+    const download = await waiting;
+    expect(download.suggestedFilename()).toBe('two-old-women-in-a-park-watercolor-43.png');
+    const { parameters } = readPngMetadata(readFileSync(await download.path()));
+    expect(parameters).toMatchObject({
+      prompt: 'two old women in a park, watercolor',
+      settings: { Seed: '43' },
+    });
+    await page.keyboard.press('Escape');
+    await expect.poll(() => dialog.count()).toBe(0);
+  });
+
+  test('keeps draft and images over a reload, and carries all settings in a link', async () => {
+    await show('#/create');
+    await page.getByLabel('Prompt', { exact: true }).fill('a photo of the face of a nurse, a person');
+    await page.getByLabel('Images', { exact: true }).fill('2');
+    await page.getByText('Negative prompt, steps, guidance, model').click();
+    await page.getByLabel('Negative prompt').fill('hat');
+    await page.getByLabel('Guidance').fill('2.5');
+    await button('Draw').click();
+    await page.getByRole('button', { name: /nurse, a person, seed 8$/ }).waitFor();
+    await page.reload();
+    await page.getByRole('button', { name: /nurse, a person, seed 8$/ }).waitFor();
+    expect(await page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
+    const { settings } = (await stored('drawings'))[0];
+    await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    await button('Copy link').click();
+    await page.getByText('Link copied.').waitFor();
+    const link = String(await page.evaluate('navigator.clipboard.readText()'));
+    await context.close();
+    await openPage();
+    await page.goto(link);
+    await expect.poll(() => stored('create')).toEqual(settings);
+    expect(await page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
+    expect(new URL(page.url()).hash).toBe('#/create');
+  });
+
+  test('sets images with and without an adapter side by side, from the same noise', async () => {
+    await finetuneBriefly('side-by-side');
+    await page.getByRole('link', { name: 'Try in Create' }).first().click();
+    await expect.poll(() => page.getByLabel('Adapter').inputValue()).toMatch(/_best$/);
+    expect(await page.getByLabel('Also without it, side by side').isChecked()).toBe(true);
+    await page.getByLabel('Images', { exact: true }).fill('2');
+    await button('Draw').click();
+    await page.getByRole('button', { name: /seed 8, without adapter$/ }).waitFor();
+    await page.getByRole('button', { name: /seed 8, with side-by-side$/ }).waitFor();
+  });
+
+  test('shows what the server refuses, with its message, field and what to do', async () => {
+    server.failNext('/api/v1/jobs', 422, {
+      error: { code: 'does_not_fit', message: 'expected a multiple of 4', field: 'width', requestId: 'r' },
+    });
+    await show('#/create');
+    await button('Draw').click();
+    const alert = page.getByRole('alert');
+    await alert.getByText('width: expected a multiple of 4').waitFor();
+    expect(await alert.textContent()).toContain('Choose values that the model has');
+    await button('Draw').click();
+    await page.getByRole('button', { name: /seed 7$/ }).waitFor();
+    expect(await alert.count()).toBe(0);
+  });
+});
+
+describe('Audit', () => {
+  test('measures own prompts against a target, live, and links the report', async () => {
+    await show('#/audit');
+    await page.getByText('My own').click();
+    await page.getByLabel('One prompt a line').fill('a chef\n\na judge\n');
+    await page.getByText('2 prompts').waitFor();
+    const female = page.getByRole('slider', { name: 'female' });
+    await female.fill('60');
+    expect(await page.getByLabel('male, percent', { exact: true }).inputValue()).toBe('40');
+    await button('Start the audit').click();
+    const table = page.getByRole('table', { name: 'gender' });
+    await table.waitFor();
+    await page.getByRole('link', { name: 'Open the report' }).waitFor();
+    const row = table.getByRole('row', { name: /^female/ });
+    expect(await row.textContent()).toMatch(/^female\d+%\d+–\d+%60%$/);
+    // Race was not aimed at: it is measured without a target.
+    expect(await page.getByRole('table', { name: 'race' }).textContent()).not.toContain('Target');
+    await page.reload();
+    await table.waitFor();
+    expect(await page.getByLabel('One prompt a line').inputValue()).toBe('a chef\n\na judge\n');
+  });
+
+  test('refuses a target that does not add up, and mends it', async () => {
+    await show('#/audit');
+    await page.getByRole('switch', { name: 'race' }).check();
+    await page.getByLabel('asian, percent').fill('5');
+    await page.getByText('20% are missing: the shares add up to 80%.').first().waitFor();
+    expect(await button('Start the audit').isDisabled()).toBe(true);
+    await button('Scale to 100%').click();
+    await expect.poll(() => button('Start the audit').isDisabled()).toBe(false);
+  });
+});
+
+describe('Fine-tune', () => {
+  test('estimates, starts, stops, resumes, and hands out the adapters', async () => {
+    await show('#/finetune');
+    await page.getByLabel('Images a prompt').fill('4');
+    await page.getByRole('switch', { name: 'age' }).check();
+    await page.getByLabel('young, percent').fill('90');
+    await page.getByText('Not achievable with 4 images a prompt').waitFor();
+    await page.getByLabel('Images a prompt').fill('16');
+    await page.getByText(/^Achievable:/).waitFor();
+    await page.getByLabel('Iterations', { exact: true }).fill('300');
+    await page.getByLabel('Name of the adapter').fill('even-test');
+    await button('Estimate the cost').click();
+    await page.getByText('21 min').waitFor();
+    await button('Start').click();
+    await heading('Loss (smoothed)').waitFor();
+    await button('Stop').click();
+    await button('Resume').click();
+    await heading('Best checkpoint').waitFor();
+    await heading('Distance to the target, validated').waitFor();
+    await page
+      .getByAltText('Validation images at iteration 300: rows in pairs, before above after')
+      .waitFor();
+    await page.getByText('Iteration 300').first().waitFor();
+    const waiting = page.waitForEvent('download');
+    await page.getByRole('link', { name: 'Export' }).first().click();
+    expect((await waiting).suggestedFilename()).toBe('even-test.safetensors');
+  });
+});
+
+describe('Models', () => {
+  test('lists models and adapters, and deletes one after a second look', async () => {
+    await finetuneBriefly('to-delete');
+    await show('#/models');
+    await heading('portraits').waitFor();
+    await page.getByText('wmelh, asian, black, indian').waitFor();
+    await expect.poll(() => heading('to-delete').count()).toBe(2);
+    const row = page.getByRole('listitem').filter({ has: heading('to-delete') });
+    await row.first().getByRole('button', { name: 'Delete…' }).click();
+    await button('Delete to-delete for good').click();
+    await expect.poll(() => heading('to-delete').count()).toBe(1);
+  });
+});
+
+describe('every page', () => {
+  const PAGES = ['create', 'audit', 'finetune', 'models'];
+  for (const theme of ['light', 'dark'] as const) {
+    test(`is free of faults that axe finds, and fits a phone, in ${theme}`, async () => {
+      await context.close();
+      await openPage({ colorScheme: theme, viewport: { width: 390, height: 844 } });
+      await finetuneBriefly(`axe-${theme}`);
+      const run = new URL(page.url()).hash;
+      for (const fragment of [run, ...PAGES.map((name) => `#/${name}`)]) {
+        await show(fragment);
+        await page.getByRole('heading', { level: 1 }).waitFor();
+        await page.getByRole('main').getByRole('heading', { level: 2 }).first().waitFor();
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        expect(violations.map(({ id, nodes }) => `${fragment} ${id}: ${nodes[0]!.html}`)).toEqual([]);
+        const overflow = await page.evaluate(
+          'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+        );
+        expect(overflow, fragment).toBeLessThanOrEqual(0);
+      }
+    });
+  }
+
+  test('changes its theme by a switch that is kept, and its page by keyboard', async () => {
+    await show('#/create');
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    expect(await background()).toBe('rgb(247, 247, 245)');
+    await page.getByRole('button', { name: /^Theme: system/ }).click();
+    await page.getByRole('button', { name: /^Theme: light/ }).click();
+    await expect.poll(background).toBe('rgb(16, 19, 21)');
+    await page.reload();
+    expect(await background()).toBe('rgb(16, 19, 21)');
+    await page.getByRole('link', { name: 'Models' }).focus();
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Models');
+    expect(await page.title()).toBe('Models · Evenhand');
+  });
+});
