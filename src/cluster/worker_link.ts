@@ -103,7 +103,7 @@ export class WorkerLink {
   /** Ends the process: by itself, or killed when it does not leave. */
   async stop(): Promise<void> {
     const child = this.#child;
-    if (child === null) return;
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     const timer = setTimeout(() => child.kill('SIGKILL'), LEAVE_MILLISECONDS);
     this.#send(child, { kind: 'stop' });

@@ -4,9 +4,11 @@ import type { MiddlewareHandler } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import type { AppEnv } from '../context.ts';
 
-/** For answers of every route; pages and scripts come from this server alone. */
+const POLICY = 'Content-Security-Policy';
+
+/** For answers of every route; pages and scripts come from this server alone. A route's own content policy stands. */
 export function protectiveHeaders(secure: boolean): MiddlewareHandler<AppEnv> {
-  return secureHeaders({
+  const protect = secureHeaders({
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],
       baseUri: ["'none'"],
@@ -29,6 +31,14 @@ export function protectiveHeaders(secure: boolean): MiddlewareHandler<AppEnv> {
     strictTransportSecurity: secure ? 'max-age=31536000' : false,
     permissionsPolicy: { camera: [], geolocation: [], microphone: [] },
   });
+  return async function setHeaders(c, next) {
+    let own: string | null = null;
+    await protect(c, async () => {
+      await next();
+      own = c.res.headers.get(POLICY);
+    });
+    if (own !== null) c.res.headers.set(POLICY, own);
+  };
 }
 
 /** For pages among the files of jobs: they may show themselves, and run, load and send nothing. */

@@ -23,7 +23,7 @@ export function logRequests({ logger, metrics }: ServerContext): MiddlewareHandl
     const seconds = (performance.now() - started) / 1000;
     const { method } = c.req;
     const status = c.res.status;
-    metrics.requests.observe({ method, route: routePath(c, -1), status: String(status) }, seconds);
+    metrics.requests.observe({ method, route: routePath(c), status: String(status) }, seconds);
     const fields = {
       requestId: c.get('requestId'),
       method,
