@@ -5,7 +5,7 @@ import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
-import type { ImageLoss, JudgeFolders, LossModels, PromptTargets } from '../fairness/index.ts';
+import type { ImageLoss, LossModels, PromptTargets } from '../fairness/index.ts';
 import { createImageLoss, loadJudges, sameTarget, targetsByGroup } from '../fairness/index.ts';
 import { imageLossGraph } from '../fairness/loss_graph.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -13,6 +13,7 @@ import type { FinetuneConfig } from './config.ts';
 import {
   configuredGroups,
   configuredGroupTargets,
+  configuredJudges,
   configuredTarget,
   configuredWeights,
   finetuneDigest,
@@ -73,7 +74,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
   const model = openTextToImageModel(modelDirectory);
-  const folders = (config.judges ?? {}) as JudgeFolders;
+  const folders = configuredJudges(config);
   const { microBatch } = config;
   const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
   const judges = loadJudges(runtime, modelDirectory, folders, batch);

@@ -1,5 +1,7 @@
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  configuredJudges,
   configuredTarget,
   configuredWeights,
   type FinetuneConfig,
@@ -24,6 +26,28 @@ function faultsOf(fields: object): string[] {
   });
   return error!.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
 }
+
+describe('face models in place of the judges', () => {
+  it('are cards that come with Evenhand, or files', () => {
+    const faces = {
+      detector: 'blazeface',
+      classifiers: ['faceres', 'configs/faces/gear.yaml'],
+      embedder: null,
+    };
+    const found = configuredJudges(parse({ judges: { classifier: 'mine', clip: null }, faces }));
+    const at = (name: string) => path.resolve('configs', 'faces', `${name}.yaml`);
+    expect(found).toEqual({
+      clip: null,
+      detector: at('blazeface'),
+      classifier: [at('faceres'), at('gear')],
+      embedder: null,
+    });
+    expect(configuredJudges(parse({ judges: { classifier: 'mine' } }))).toEqual({ classifier: 'mine' });
+    expect(() => configuredJudges(parse({ faces: { detector: 'nobody' } }))).toThrow(
+      /nobody: expected a card \(\.yaml\), a model folder, or one of blazeface/,
+    );
+  });
+});
 
 describe('a finetuning configuration', () => {
   it('has the constants of the method where nothing else is said', () => {

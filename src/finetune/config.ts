@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { AttributeHead } from '../faces/index.ts';
-import type { LossWeights, TargetDescription, TargetDistribution } from '../fairness/index.ts';
+import { locateFaceModel } from '../faces/index.ts';
+import type { JudgeFolders, LossWeights, TargetDescription, TargetDistribution } from '../fairness/index.ts';
 import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 
@@ -70,6 +71,18 @@ const fields = z.strictObject({
       bank: z.string().nullable().optional(),
       clip: z.string().nullable().optional(),
       dino: z.string().nullable().optional(),
+    })
+    .optional(),
+  /**
+   * Other people's face models in place of the judges' own: cards (.yaml) by file or by the name of a shipped card, or folders,
+   * relative to the current folder. Several classifiers judge together, each its own attributes.
+   */
+  faces: z
+    .strictObject({
+      detector: z.string().optional(),
+      classifiers: z.array(z.string()).min(1).optional(),
+      /** Null leaves the face realism loss out; a bank holds the embeddings of one embedder. */
+      embedder: z.string().nullable().optional(),
     })
     .optional(),
   /** Run folder. */
@@ -268,6 +281,21 @@ export function configuredGroupTargets(
       throw new Error(`target for ${name}: ${(error as Error).message}`, { cause: error });
     }
   });
+}
+
+/** Judges that a configuration names: those of `judges`, and in their place the face models of `faces`. */
+export function configuredJudges({
+  judges = {},
+  faces,
+}: Pick<FinetuneConfig, 'judges' | 'faces'>): JudgeFolders {
+  const at = (name: string) => locateFaceModel(name, '.');
+  const { detector, classifiers, embedder } = faces ?? {};
+  return {
+    ...(judges as JudgeFolders),
+    ...(detector === undefined ? {} : { detector: at(detector) }),
+    ...(classifiers === undefined ? {} : { classifier: classifiers.map(at) }),
+    ...(embedder === undefined ? {} : { embedder: embedder === null ? null : at(embedder) }),
+  };
 }
 
 /** The constants of the losses that a configuration names; attributes without own ratios have the defaults. */

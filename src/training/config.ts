@@ -37,11 +37,14 @@ const commonSchema = z.object(commonTrainingFields);
 /** Values of {@link commonTrainingFields}. */
 export type CommonTrainingConfig = Readonly<z.output<typeof commonSchema>>;
 
+/** The same without the drawn training set, for recipes on other data. */
+export type TrainingConfig = Omit<CommonTrainingConfig, 'data'>;
+
 /**
  * First 16 hexadecimal digits of the SHA-256 of a configuration, which tie checkpoints to it. How long the run is and how its
  * learning rate goes are left out, so that a finished run can be extended.
  */
-export function configDigest(config: CommonTrainingConfig): string {
+export function configDigest(config: TrainingConfig): string {
   const {
     steps: _steps,
     schedule: _schedule,
@@ -54,7 +57,7 @@ export function configDigest(config: CommonTrainingConfig): string {
 }
 
 /** Settings of the training loop for a recipe's configuration and run folder. */
-export function trainingSettings(config: CommonTrainingConfig, directory: string): TrainingSettings {
+export function trainingSettings(config: TrainingConfig, directory: string): TrainingSettings {
   const { steps, warmupSteps, schedule, learningRate, cycles } = config;
   return {
     steps,

@@ -2,7 +2,7 @@
 
 import { permutation } from '../diffusion/noise.ts';
 import type { Runtime } from '../graph/index.ts';
-import type { CommonTrainingConfig } from './config.ts';
+import type { TrainingConfig } from './config.ts';
 import { batchIndices, trainingSettings } from './config.ts';
 import type { TrainingProgress, TrainingResult, TrainingTask } from './trainer.ts';
 import { train } from './trainer.ts';
@@ -23,7 +23,7 @@ export interface PreparedTraining {
 export async function runTraining(
   runtime: Runtime,
   prepared: PreparedTraining,
-  config: CommonTrainingConfig,
+  config: TrainingConfig,
   directory: string,
   onProgress: (progress: TrainingProgress) => void,
   signal?: AbortSignal,

@@ -9,6 +9,7 @@ import { runTraining } from '../../training/recipe.ts';
 import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig, peekConfig } from '../config.ts';
 import { UsageError } from '../errors.ts';
+import { isFaceClassifierRecipe, trainFaceClassifier } from '../face_classifier.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
@@ -43,7 +44,7 @@ Examples:
       a short run of it
   evenhand train classifier --print-config > my.yaml
   evenhand train classifier --config my.yaml
-      a recipe of your own`;
+      a recipe of your own; with data: { layout: fairface, ... } or celeba one on photographs, written to --output`;
 
 /** Makes the command. */
 export function trainCommand(io: Io): Command {
@@ -67,6 +68,7 @@ export function trainCommand(io: Io): Command {
 }
 
 async function train(model: string, options: TrainOptions, io: Io): Promise<void> {
+  if (model === 'classifier' && isFaceClassifierRecipe(options)) return trainFaceClassifier(options, io);
   const training = TRAININGS.find(({ name }) => name === model)!;
   const recipe = loadRecipe(training, options);
   if (options.printConfig) {

@@ -1,10 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadAttributeClassifier } from '../../faces/attributes.ts';
+import { attributeFigures } from '../../faces/classifier_figures.ts';
 import { Runtime } from '../../graph/index.ts';
 import { AGES, GENDERS, RACES } from '../scene.ts';
 import { softFaults } from './changes.ts';
-import { attributeFigures, measureClassifier } from './classifier.ts';
+import { measureClassifier } from './classifier.ts';
 import { drawnScenes } from './drawn_scenes.ts';
 
 const models = fileURLToPath(new URL('../../../models/portraits', import.meta.url));

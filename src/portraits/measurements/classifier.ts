@@ -2,23 +2,12 @@
 
 import type { AttributeClassifier } from '../../faces/attributes.ts';
 import type { Box } from '../../faces/box.ts';
+import type { AttributeFigures } from '../../faces/classifier_figures.ts';
+import { attributeFigures } from '../../faces/classifier_figures.ts';
 import { imageBatch } from '../../faces/image_batch.ts';
 import type { Dataset } from '../dataset.ts';
 import { faceLabels, type SingleFace, singleFaces } from '../training/faces.ts';
 import { imageBatch as planes } from '../training/vae.ts';
-
-/** Figures of one attribute. */
-export interface AttributeFigures {
-  readonly classes: readonly string[];
-  /** Share of faces whose most probable class is right. */
-  readonly accuracy: number;
-  /** Number of faces by true class (rows) and most probable class (columns). */
-  readonly confusion: readonly (readonly number[])[];
-  /** Mean probability of the most probable class. */
-  readonly confidence: number;
-  /** Expected calibration error: mean of |accuracy - confidence| over ten bins of confidence, weighted by their sizes. */
-  readonly calibrationError: number;
-}
 
 /** Figures of a classifier by attribute. */
 export interface ClassifierFigures {
@@ -36,41 +25,7 @@ export interface ClassifierMeasurement {
   readonly change?: (pictures: Float32Array, count: number) => Float32Array | Promise<Float32Array>;
 }
 
-const BINS = 10;
 const CHUNK = 256;
-
-/** Accuracy, confusion and calibration from probabilities [N, classes]. */
-export function attributeFigures(
-  classes: readonly string[],
-  probabilities: Float32Array,
-  labels: readonly number[],
-): AttributeFigures {
-  const confusion = classes.map(() => classes.map(() => 0));
-  const bins = Array.from({ length: BINS }, () => ({ count: 0, right: 0, confidence: 0 }));
-  let [right, confidence] = [0, 0];
-  labels.forEach((label, i) => {
-    const row = probabilities.subarray(i * classes.length, (i + 1) * classes.length);
-    const best = row.indexOf(Math.max(...row));
-    const share = row[best]!;
-    confusion[label]![best]! += 1;
-    confidence += share;
-    const bin = bins[Math.min(BINS - 1, Math.floor(share * BINS))]!;
-    bin.count += 1;
-    bin.confidence += share;
-    if (best === label) {
-      right += 1;
-      bin.right += 1;
-    }
-  });
-  const gaps = bins.reduce((sum, bin) => sum + Math.abs(bin.right - bin.confidence), 0);
-  return {
-    classes,
-    accuracy: right / labels.length,
-    confusion,
-    confidence: confidence / labels.length,
-    calibrationError: gaps / labels.length,
-  };
-}
 
 /** Classifies the faces of the single portraits of a data set and compares with the truth. */
 export async function measureClassifier(
