@@ -32,7 +32,7 @@ export interface ReproductionRequest {
   readonly work: string;
 }
 
-/** Time of a whole part over that of its U-Net evaluations: judges, losses, decoders. Measured with Portraits. */
+/** Time of a whole part over that of its U-Net evaluations: judges, losses, decoders. An estimate. */
 const OVERHEAD = 1.35;
 
 /**
