@@ -183,6 +183,7 @@ describe('resources', () => {
     });
     const { lanes } = await json(ask(open, 'GET', '/api/v1/status'));
     expect(lanes[0]).toMatchObject({ name: 'draw', worker: 'stopped', crashes: 0 });
+    await ask(open, 'POST', '/api/v1/jobs', generate);
     const metrics = await (await ask(open, 'GET', '/metrics')).text();
     expect(metrics).toMatch(
       /evenhand_http_request_seconds_count\{method="GET",route="\/healthz",status="200"\} 1/,
