@@ -7,7 +7,26 @@ import { rasterizeScene } from '../../src/portraits/draw.ts';
 import { promptEntries } from '../../src/portraits/prompts/index.ts';
 import { randomStream } from '../../src/portraits/random.ts';
 import { groupAttributes } from '../../src/portraits/scene.ts';
+import type { Model } from '../../src/server/schemas/web_types.ts';
 import type { Measured } from '../src/api/live.ts';
+
+/** The one model that the stand-in has. */
+export const MODEL: Model = {
+  name: 'portraits',
+  isDefault: true,
+  pipeline: 'StableDiffusionPipeline',
+  side: 64,
+  sideMultiple: 4,
+  guidanceScale: 4,
+  parameters: 7_650_000,
+  attributes: [
+    { name: 'gender', classes: ['female', 'male'] },
+    { name: 'race', classes: ['wmelh', 'asian', 'black', 'indian'] },
+    { name: 'age', classes: ['young', 'old'] },
+  ],
+  canFinetune: true,
+  canEvaluate: true,
+};
 
 /** PNG of a scene that follows from prompt, seed and side alone. */
 export async function drawPng(prompt: string, seed: number, side = 64, share = 0.25): Promise<Uint8Array> {

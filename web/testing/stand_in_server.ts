@@ -9,17 +9,10 @@ import { streamSSE } from 'hono/streaming';
 import { wilsonInterval } from '../../src/evaluate/intervals.ts';
 import { promptEntries } from '../../src/portraits/prompts/index.ts';
 import { randomStream } from '../../src/portraits/random.ts';
-import type {
-  Adapter,
-  Estimate,
-  Job,
-  JobEvent,
-  Model,
-  Understanding,
-} from '../../src/server/schemas/web_types.ts';
+import type { Adapter, Estimate, Job, JobEvent, Understanding } from '../../src/server/schemas/web_types.ts';
 import { peopleOf, understand } from '../../src/text/understanding/index.ts';
 import type { Measured, MeasuredEvent } from '../src/api/live.ts';
-import { drawGrid, drawPng, evaluationOf, targetOf } from './drawn.ts';
+import { drawGrid, drawPng, evaluationOf, MODEL, targetOf } from './drawn.ts';
 
 /** A running stand-in. */
 export interface StandIn {
@@ -45,23 +38,6 @@ interface Running {
   readonly measured: Map<string, Measured>;
   stopped: boolean;
 }
-
-const MODEL: Model = {
-  name: 'portraits',
-  isDefault: true,
-  pipeline: 'StableDiffusionPipeline',
-  side: 64,
-  sideMultiple: 4,
-  guidanceScale: 4,
-  parameters: 7_650_000,
-  attributes: [
-    { name: 'gender', classes: ['female', 'male'] },
-    { name: 'race', classes: ['wmelh', 'asian', 'black', 'indian'] },
-    { name: 'age', classes: ['young', 'old'] },
-  ],
-  canFinetune: true,
-  canEvaluate: true,
-};
 
 const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

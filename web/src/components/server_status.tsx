@@ -54,7 +54,8 @@ export function AccessForm() {
     >
       <h1 tabIndex={-1}>Access key</h1>
       <p className="muted">
-        This server asks for a key. Whoever runs it can make one with <code>evenhand keys create</code>.
+        This server asks for a key. Whoever runs it has the first one, printed at its first start, and can
+        make more.
       </p>
       <div className="field">
         <label htmlFor="access-key">Key</label>
