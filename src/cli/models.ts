@@ -1,4 +1,4 @@
-/** Models by the names that users give them: the shipped one, or a folder in diffusers layout. */
+/** Models by the names that users give them: the shipped one, a folder in diffusers layout, or a single-file checkpoint. */
 
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -14,18 +14,19 @@ import { PORTRAITS } from './package.ts';
 export const EMBEDDED_MODEL = 'portraits';
 
 /**
- * Folder of a model.
- * @param name `portraits`, or a folder with a `model_index.json`
- * @throws UsageError when there is no such folder
+ * Folder of a model, or its file.
+ * @param name `portraits`, a folder with a `model_index.json`, or a `.safetensors` file with the whole model
+ * @throws UsageError when there is no such folder or file
  */
 export function resolveModel(name: string = EMBEDDED_MODEL): string {
   if (name === EMBEDDED_MODEL) return PORTRAITS;
   const folder = path.resolve(name);
   if (existsSync(path.join(folder, 'model_index.json'))) return folder;
+  if (folder.endsWith('.safetensors') && existsSync(folder)) return folder;
   const closest = closestName(name, [EMBEDDED_MODEL]);
   const hint = closest === undefined ? '' : `; did you mean ${closest}?`;
   throw new UsageError(
-    `--model ${name}: expected ${EMBEDDED_MODEL} or a diffusers folder with model_index.json, found none at ${folder}${hint}`,
+    `--model ${name}: expected ${EMBEDDED_MODEL} or a diffusers folder with model_index.json or a .safetensors file, found none at ${folder}${hint}`,
   );
 }
 
@@ -81,8 +82,9 @@ function summarizeComponent(
   };
 }
 
-/** Hexadecimal SHA-256 over the U-Net's weight files: what tells two models of one layout apart. */
+/** Hexadecimal SHA-256 over the U-Net's weight files, or over a single-file checkpoint: what tells two models of one layout apart. */
 export async function hashModel(folder: string): Promise<string> {
+  if (statSync(folder).isFile()) return sha256OfFile(folder);
   const unet = path.join(folder, 'unet');
   const files = readdirSync(unet)
     .filter((name) => name.endsWith('.safetensors'))

@@ -3,13 +3,13 @@
  * inversion.
  */
 
-import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
+import type { LoraPart } from '../weights/lora_file.ts';
 import { LORA_PARTS, readLoraAdapter, writeLoraAdapter } from '../weights/lora_file.ts';
 import { writeSafetensors } from '../weights/safetensors_writer.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import type { Adapter, SoftTokens } from './adapter.ts';
 import { adapterLayout } from './adapter.ts';
-import { COMPONENTS, readWeightDifferences, weightDifferences } from './adapter_weights_file.ts';
+import { readWeightDifferences, weightDifferences } from './adapter_weights_file.ts';
 import { contextLength } from './graphs.ts';
 import type { TextToImageModel } from './model.ts';
 
@@ -25,11 +25,10 @@ export function readAdapter(file: string, model: TextToImageModel): Adapter {
   const isFile = file.endsWith('.safetensors');
   const softTokens = isFile ? readSoftTokens(file, model) : null;
   if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
-  const weights = isFile ? readWeightDifferences(file, model.path) : null;
+  const weights = isFile ? readWeightDifferences(file, model) : null;
   if (weights !== null) return Object.freeze({ lora: null, softTokens: null, weights });
-  const directory = openDiffusersDirectory(model.path);
   const paths = Object.fromEntries(
-    LORA_PARTS.map((part) => [part, modulePaths(directory.openModel(COMPONENTS[part]).weights.names())]),
+    LORA_PARTS.map((part) => [part, modulePaths(model[part].weights.names())]),
   );
   return Object.freeze({ lora: readLoraAdapter(file, paths), softTokens: null });
 }
@@ -65,7 +64,7 @@ export function writeAdapter(
   file: string,
   adapter: Adapter,
   metadata: Readonly<Record<string, string>> = {},
-  model?: Pick<TextToImageModel, 'path'>,
+  model?: Pick<TextToImageModel, LoraPart>,
 ): void {
   const { lora, softTokens, weights = null } = adapter;
   const kinds = [lora, softTokens, weights].filter((kind) => kind !== null);
@@ -80,7 +79,7 @@ export function writeAdapter(
     writeLoraAdapter(file, lora, { format: 'kohya', metadata });
   } else if (weights !== null) {
     if (model === undefined) throw new Error(`${file}: whole weights need their model to be written`);
-    writeSafetensors(file, weightDifferences(weights, model.path), { ...metadata });
+    writeSafetensors(file, weightDifferences(weights, model), { ...metadata });
   } else {
     const { count, width, data } = softTokens!;
     writeSafetensors(file, new Map([[EMBEDDING, { dtype: 'F32' as const, shape: [count, width], data }]]), {

@@ -3,7 +3,6 @@
  * a bias, the names under which ComfyUI and AUTOMATIC1111 add full matrices to a model.
  */
 
-import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
 import type { LoraPart } from '../weights/lora_file.ts';
 import { LORA_PARTS } from '../weights/lora_file.ts';
 import { flattenModulePath, kohyaStem } from '../weights/lora_names.ts';
@@ -11,6 +10,7 @@ import type { TensorToWrite } from '../weights/safetensors_writer.ts';
 import type { WeightSource } from '../weights/weight_source.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import type { WholeWeight, WholeWeights } from './adapter.ts';
+import type { TextToImageModel } from './model.ts';
 
 /** Folders of the parts of a model in diffusers layout. */
 export const COMPONENTS: Readonly<Record<LoraPart, string>> = Object.freeze({
@@ -34,15 +34,17 @@ function keyOf(part: LoraPart, parameter: string): string {
 
 /**
  * Differences of whole weights to the model's own, as tensors of a file.
- * @param directory the model's folder
+ * @param model the model whose parameters they replace
  * @throws Error when the model has no such parameter, or one of another shape
  */
-export function weightDifferences(weights: WholeWeights, directory: string): Map<string, TensorToWrite> {
-  const opened = openDiffusersDirectory(directory);
+export function weightDifferences(
+  weights: WholeWeights,
+  model: Pick<TextToImageModel, LoraPart>,
+): Map<string, TensorToWrite> {
   const tensors = new Map<string, TensorToWrite>();
   for (const part of LORA_PARTS) {
     if (weights[part].size === 0) continue;
-    const source = opened.openModel(COMPONENTS[part]).weights;
+    const source = model[part].weights;
     for (const [name, { shape, data }] of weights[part]) {
       const base = readBase(source, name, shape);
       const difference = data.map((value, i) => value - base[i]!);
@@ -62,17 +64,20 @@ function readBase(source: WeightSource, name: string, shape: readonly number[]):
 
 /**
  * The whole weights of a file of differences: the model's own plus the differences.
- * @param directory the model's folder
+ * @param model the model that the differences are added to
  * @returns `null` when the file holds something else
  * @throws Error naming the tensor that is not a difference of a parameter of the model
  */
-export function readWeightDifferences(file: string, directory: string): WholeWeights | null {
+export function readWeightDifferences(
+  file: string,
+  model: Pick<TextToImageModel, LoraPart>,
+): WholeWeights | null {
   const source = openWeights([file]);
   if (!source.names().some((name) => DIFFERENCE.test(name))) return null;
-  const opened = openDiffusersDirectory(directory);
-  const bases = Object.fromEntries(
-    LORA_PARTS.map((part) => [part, opened.openModel(COMPONENTS[part]).weights]),
-  ) as Record<LoraPart, WeightSource>;
+  const bases: Record<LoraPart, WeightSource> = {
+    textEncoder: model.textEncoder.weights,
+    unet: model.unet.weights,
+  };
   const known = Object.fromEntries(LORA_PARTS.map((part) => [part, parametersByKey(bases[part])])) as Record<
     LoraPart,
     Map<string, string>

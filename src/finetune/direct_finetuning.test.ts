@@ -30,6 +30,11 @@ const MODES: Readonly<Record<string, GradientMode>> = {
   exact: 'unadjusted',
 };
 
+function storedPart(name: string) {
+  const weights = openModelWeights(folder(name));
+  return { parameters: fileParameters(weights), weights };
+}
+
 /** The fixture's U-Net and VAE behind a text encoder of which only the sizes count. */
 function fixtureModel(final: 'zero' | 't0'): TextToImageModel {
   const scheduler = {
@@ -46,12 +51,14 @@ function fixtureModel(final: 'zero' | 't0'): TextToImageModel {
         max_position_embeddings: 7,
       },
       parameters: undefined as never,
+      weights: undefined as never,
     },
     unet: {
       config: parseUNetConfig(readFixtureJson('unet/sd1-l1/config.json')),
-      parameters: fileParameters(openModelWeights(folder('unet/sd1-l1'))),
+      ...storedPart('unet/sd1-l1'),
     },
-    vae: { config: vaeConfig, parameters: fileParameters(openModelWeights(folder('vae/sd1-l1'))) },
+    vae: { config: vaeConfig, ...storedPart('vae/sd1-l1') },
+    schedulerFile: {},
     scheduler,
     downscale: 2,
     defaultSide: 16,

@@ -8,7 +8,6 @@ import { COMPONENTS } from '../diffusion/adapter_weights_file.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
 import type { LinearShape } from '../models/index.ts';
-import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
 import type { LoraLayer, LoraPart } from '../weights/lora_file.ts';
 import { createLoraLayer, LORA_PARTS } from '../weights/lora_file.ts';
 import { matchNames } from './name_patterns.ts';
@@ -103,11 +102,10 @@ function wholeWeights(
   patterns: readonly string[],
 ): WholeWeights {
   const chosen = matchNames(patterns, fullNames(inventory, LORA_PARTS, 'parameters'), 'train.layers');
-  const directory = openDiffusersDirectory(model.path);
   const weightsOf = (part: LoraPart): Map<string, WholeWeight> => {
     const names = namesOf(part, chosen);
     if (names.length === 0) return new Map();
-    const source = directory.openModel(COMPONENTS[part]).weights;
+    const source = model[part].weights;
     return new Map(
       names.map((name) => [
         name,

@@ -6,6 +6,8 @@ export type { ClipVisionConfig, ClipVisionOutputs } from './clip_vision.ts';
 export { clipVision, parseClipVisionConfig } from './clip_vision.ts';
 export type { DinoV2Config, DinoV2Outputs, PositionInterpolation } from './dinov2.ts';
 export { dinov2, parseDinoV2Config } from './dinov2.ts';
+export type { PartConfigs } from './expected_weights.ts';
+export { assertComplete, expectedWeights } from './expected_weights.ts';
 export type { DecodeOptions, DetectedFace, DetectorTensors } from './face_decode.ts';
 export { decodeFaces, intersectionOverUnion, suppress } from './face_decode.ts';
 export type { FaceDetectorConfig, FaceDetectorOutputs } from './face_detector.ts';

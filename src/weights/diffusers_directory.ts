@@ -5,24 +5,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isJsonObject, type JsonObject, readJsonObject } from './json_file.ts';
+import type { ComponentClass, ModelComponent } from './stored_model.ts';
 import { openModelWeights } from './weight_files.ts';
-import type { WeightSource } from './weight_source.ts';
-
-/** The class that saved a component, as `model_index.json` names it. */
-export interface ComponentClass {
-  /** Python library, such as `diffusers` or `transformers`. */
-  readonly library: string;
-  /** Class, such as `UNet2DConditionModel`. */
-  readonly className: string;
-}
-
-/** A component with weights: U-Net, VAE, text encoder. */
-export interface ModelComponent {
-  readonly path: string;
-  /** Content of `config.json`. */
-  readonly config: JsonObject;
-  readonly weights: WeightSource;
-}
 
 /** An opened model directory; components are opened on demand. */
 export interface DiffusersDirectory {

@@ -48,7 +48,8 @@ export function listNames(names: readonly string[]): string {
   return names.slice(0, NAMES_IN_MESSAGE).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
 }
 
-function missingTensor(name: string, description: string, names: readonly string[]): Error {
+/** Error for a tensor that a source does not have, with up to three names that end alike. */
+export function missingTensor(name: string, description: string, names: readonly string[]): Error {
   const end = name.slice(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1);
   const similar = names.filter((candidate) => candidate.endsWith(end)).slice(0, 3);
   const hint =

@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { readAdapter } from '../../diffusion/adapter_file.ts';
+import type { TextToImageModel } from '../../diffusion/model.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
 import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
 import type { SchedulerConfig, SchedulerName } from '../../diffusion/schedulers/scheduler_config.ts';
@@ -12,7 +13,8 @@ import {
   schedulerNames,
   supportsKarrasSigmas,
 } from '../../diffusion/schedulers/scheduler_config.ts';
-import { openDiffusersDirectory } from '../../weights/diffusers_directory.ts';
+import type { PredictionType } from '../../weights/ldm/prediction.ts';
+import { PREDICTION_TYPES } from '../../weights/ldm/prediction.ts';
 import { cancellable } from '../cancellation.ts';
 import type { DrawRequest } from '../draw_images.ts';
 import { checkSize, drawImages } from '../draw_images.ts';
@@ -39,6 +41,8 @@ interface GenerateOptions extends RuntimeChoice {
   readonly height?: number;
   readonly batchSize: number;
   readonly model: string;
+  readonly variant?: string;
+  readonly predictionType?: PredictionType;
   readonly adapter?: string;
   readonly output: string;
   readonly json?: boolean;
@@ -85,7 +89,18 @@ export function generateCommand(io: Io): Command {
     .option('--width <pixels>', "width of the images (default: the model's)", integer(8))
     .option('--height <pixels>', "height of the images (default: the model's)", integer(8))
     .option('--batch-size <count>', 'images that are computed at once', integer(1, 1024), 8)
-    .option('-m, --model <name>', 'portraits, or a folder in diffusers layout', EMBEDDED_MODEL)
+    .option(
+      '-m, --model <name>',
+      'portraits, a folder in diffusers layout, or a single-file checkpoint (.safetensors)',
+      EMBEDDED_MODEL,
+    )
+    .option('--variant <name>', "the model's weight files to take: fp16 for model.fp16.safetensors")
+    .addOption(
+      new Option(
+        '--prediction-type <name>',
+        "what the model's U-Net predicts (default: what its files say)",
+      ).choices(PREDICTION_TYPES),
+    )
     .option('-a, --adapter <file>', 'fine-tuned adapter: LoRA (kohya, diffusers, PEFT) or textual inversion')
     .option(
       '-o, --output <folder>',
@@ -102,8 +117,9 @@ export function generateCommand(io: Io): Command {
 async function generate(options: GenerateOptions, io: Io): Promise<void> {
   const prompts = readPrompts(options);
   const folder = resolveModel(options.model);
-  const model = openTextToImageModel(folder);
-  const scheduler = configureScheduler(folder, options);
+  const { variant, predictionType: prediction } = options;
+  const model = openTextToImageModel(folder, { variant, prediction });
+  const scheduler = configureScheduler(model, options);
   const request: DrawRequest = {
     prompts,
     negativePrompt: options.negativePrompt,
@@ -149,10 +165,13 @@ function readPrompts({ prompt = [], promptFile }: GenerateOptions): string[] {
   return prompts;
 }
 
-function configureScheduler(folder: string, { scheduler, karras }: GenerateOptions): SchedulerConfig {
+function configureScheduler(
+  model: TextToImageModel,
+  { scheduler, karras }: GenerateOptions,
+): SchedulerConfig {
   if (karras && !supportsKarrasSigmas(scheduler)) {
     throw new UsageError(`--karras: expected --scheduler euler or dpmsolver++, received ${scheduler}`);
   }
-  const config = parseSchedulerConfig(openDiffusersDirectory(folder).schedulerConfig(), { scheduler });
+  const config = parseSchedulerConfig(model.schedulerFile, { scheduler });
   return karras ? { ...config, useKarrasSigmas: true } : config;
 }
