@@ -12,6 +12,7 @@ export interface Check {
 /** The checks in the order in which they run; commands are looked up in `node_modules/.bin`. */
 export const CHECKS: readonly Check[] = Object.freeze([
   { name: 'types', command: ['tsc', '-p', 'tsconfig.json', '--noEmit'] },
+  { name: 'types of the terminal', command: ['tsc', '-p', 'web/tsconfig.json', '--noEmit'] },
   { name: 'lint and format', command: ['biome', 'check', '--error-on-warnings'] },
   { name: 'direction of imports', command: ['tsx', 'scripts/check_imports.ts'] },
   { name: 'docstrings', command: ['tsx', 'scripts/check_docstrings.ts'] },

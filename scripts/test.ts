@@ -76,6 +76,7 @@ function runParity(): Tally {
 const STEPS: readonly (readonly [string, () => Tally])[] = [
   ['system packages', setUpSystem],
   ['build', () => (runCommand(['tsc', '-p', 'tsconfig.build.json']) === 0 ? PASSED : FAILED)],
+  ['terminal', () => (runCommand(['vite', 'build', 'web']) === 0 ? PASSED : FAILED)],
   ['checks', runChecks],
   ['tests', runTests],
   ['parity', runParity],
