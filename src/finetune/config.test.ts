@@ -72,6 +72,8 @@ describe('a finetuning configuration', () => {
       optimizer: {
         iterations: 10_000,
         learningRate: 5e-5,
+        schedule: 'constant',
+        warmupSteps: 0,
         betas: [0.9, 0.999],
         weightDecay: 0.01,
         clipNorm: 1,
@@ -197,6 +199,7 @@ describe('the digest of a configuration', () => {
     { seed: 2 },
     { model: 'models/other' },
     { optimizer: { learningRate: 1e-4 } },
+    { optimizer: { schedule: 'linear' } },
     { train: { part: 'text-encoder', rank: 8 } },
     { train: { part: 'text-encoder', targets: ['mlp.fc1'] } },
     { train: { part: 'unet' } },

@@ -7,6 +7,7 @@ import { locateFaceModel } from '../faces/index.ts';
 import type { JudgeFolders, LossWeights, TargetDescription, TargetDistribution } from '../fairness/index.ts';
 import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
+import { learningRateScheduleNames } from './learning_rate.ts';
 
 /** A target for some prompts: attributes and shares as in {@link TargetDescription}, and `for`, the prompts. */
 export interface TargetGroupDescription {
@@ -157,10 +158,17 @@ const fields = z.strictObject({
     .strictObject({
       iterations: z.int().min(1).default(10_000),
       learningRate: z.number().positive().default(5e-5),
+      /** How the learning rate changes over the iterations, by diffusers' names. */
+      schedule: z.enum(learningRateScheduleNames).default('constant'),
+      warmupSteps: z.int().min(0).default(0),
       betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
       weightDecay: z.number().min(0).default(0.01),
       clipNorm: z.number().positive().default(1),
       averageDecay: z.number().min(0).lt(1).default(0.996),
+    })
+    .refine(({ iterations, warmupSteps }) => warmupSteps <= iterations, {
+      path: ['warmupSteps'],
+      error: 'expected at most as many as iterations',
     })
     .prefault({}),
   validation: z

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
@@ -172,6 +172,22 @@ describe('finetuning soft tokens', () => {
     const [first, second] = events.flatMap(({ validation }) => (validation ? [validation] : []));
     expect(first!.brightness).toBeLessThan(first!.original! - 1e-4);
     expect(second!.brightness).toBeLessThan(first!.original! - 1e-3);
+  });
+
+  it('moves nothing at the first step of a warm-up, and half as far at the middle of a linear descent', async () => {
+    const tokens = async (choices: object) =>
+      (await run('schedule', { part, validation: none, ...choices })).latest.get('soft_tokens')!.slice();
+    const initial = trainedTensors(initialAdapter(model, part, settings.seed)).get('soft_tokens')!;
+    const warm = { schedule: 'constant_with_warmup', warmupSteps: 1, iterations: 1, weightDecay: 0 } as const;
+    expect(await tokens(warm)).toEqual(initial);
+    rmSync(path.join(folder, 'schedule'), { recursive: true });
+    const constant = { schedule: 'constant', weightDecay: 0 } as const;
+    const first = await tokens({ ...constant, iterations: 1 });
+    const second = await tokens({ ...constant, iterations: 2 });
+    rmSync(path.join(folder, 'schedule'), { recursive: true });
+    const linear = await tokens({ ...constant, schedule: 'linear', iterations: 2 });
+    for (let i = 0; i < first.length; i++)
+      expect(linear[i]! - first[i]!).toBeCloseTo((second[i]! - first[i]!) / 2, 6);
   });
 
   it('leaves out and counts iterations whose gradient is not finite', async () => {

@@ -5,6 +5,7 @@ import type { Adapter } from '../diffusion/adapter.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { learningRateAt } from './learning_rate.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
 import { AdamW } from './optimizer.ts';
 import type { FinetuneSettings } from './settings.ts';
@@ -68,7 +69,9 @@ export class RunState {
 
   /** Finishes an iteration with its gradient; returns the gradient's norm. */
   update(gradients: ReadonlyMap<string, Float32Array>): number {
-    const { learningRate, clipNorm } = this.#settings;
+    const { clipNorm, iterations, schedule = 'constant', warmupSteps = 0 } = this.#settings;
+    const course = { name: schedule, warmupSteps, totalSteps: iterations };
+    const learningRate = learningRateAt(course, this.#settings.learningRate, this.#iteration);
     const report = this.#optimizer.step(gradients, { learningRate, clipNorm });
     if (report.skipped) this.#skipped++;
     else this.#average.update();

@@ -2,6 +2,7 @@
 
 import type { Adapter } from '../diffusion/adapter.ts';
 import type { GradientMode } from './gradient_coefficients.ts';
+import type { LearningRateScheduleName } from './learning_rate.ts';
 import type { GuidanceBranches } from './product_graphs.ts';
 import type { TrainedPart } from './trained_part.ts';
 
@@ -51,6 +52,10 @@ export interface FinetuneSettings {
   readonly samplingSteps: readonly [number, number];
   readonly guidanceScale: number;
   readonly learningRate: number;
+  /** How the learning rate changes over `iterations`; constant when left out. */
+  readonly schedule?: LearningRateScheduleName;
+  /** Iterations of linear growth of the learning rate, of every schedule but `constant`; 0 when left out. */
+  readonly warmupSteps?: number;
   readonly weightDecay: number;
   readonly betas: readonly [number, number];
   readonly clipNorm: number;
