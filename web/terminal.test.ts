@@ -197,7 +197,7 @@ describe('Audit', () => {
 });
 
 describe('Fine-tune', () => {
-  test('estimates, starts, stops, resumes, and hands out the adapters', async () => {
+  test('estimates, starts, stops, starts anew, and hands out the adapters', async () => {
     await show('#/finetune');
     await page.getByLabel('Images a prompt').fill('4');
     await page.getByRole('switch', { name: 'age' }).check();
@@ -212,7 +212,9 @@ describe('Fine-tune', () => {
     await button('Start').click();
     await heading('Loss (smoothed)').waitFor();
     await button('Stop').click();
-    await button('Resume').click();
+    await page.getByText(/^Stopped after/).waitFor();
+    await button('Start').click();
+    await page.getByText(/^Stopped after/).waitFor({ state: 'detached' });
     await heading('Best checkpoint').waitFor();
     await heading('Distance to the target, validated').waitFor();
     await page

@@ -21,7 +21,8 @@ export function presetNames(): string[] {
  * @throws UsageError when there is neither, with the presets and the closest of them
  */
 export function resolveConfigFile(name: string): string {
-  if (existsSync(name) && statSync(name).isFile()) return name;
+  // What is spelled as a path is taken for one: reading it says what is wrong with it.
+  if (/[/\\]|\.ya?ml$/.test(name) || (existsSync(name) && statSync(name).isFile())) return name;
   const names = presetNames();
   if (names.includes(name)) return path.join(FOLDER, `${name}.yaml`);
   const closest = closestName(name, names);

@@ -158,16 +158,6 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
     running.stopped = true;
     return context.json(running.job);
   });
-  app.post('/api/v1/jobs/:id/resume', (context) => {
-    const running = jobs.get(context.req.param('id'))!;
-    running.stopped = false;
-    running.events.splice(
-      running.events.findIndex(({ type }) => type === 'end'),
-      1,
-    );
-    void work(running, running.job.progress?.step ?? 0);
-    return context.json(running.job);
-  });
   app.get('/api/v1/jobs/:id/events', (context) => {
     const running = jobs.get(context.req.param('id'))!;
     let next = Number(context.req.header('last-event-id') ?? 0);

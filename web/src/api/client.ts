@@ -133,11 +133,6 @@ export function cancelJob(id: string): Promise<Job> {
   return json('POST', `${jobPath(id)}/cancel`);
 }
 
-/** Lets a stopped fine-tuning go on from its last checkpoint. */
-export function resumeJob(id: string): Promise<Job> {
-  return json('POST', `${jobPath(id)}/resume`);
-}
-
 /** Files that a job has written so far. */
 export async function listJobFiles(id: string, signal?: AbortSignal): Promise<readonly JobFile[]> {
   const options = signal ? { signal } : {};

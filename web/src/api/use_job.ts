@@ -78,7 +78,7 @@ const noFeed = Object.freeze({ read: () => NOTHING, subscribe: () => () => undef
 /**
  * Follows a job.
  * @param id the job, `null` for none
- * @returns its state, and a function that starts following anew: after a resume, or when it could not be read
+ * @returns its state, and a function that starts following anew, when it could not be read
  */
 export function useJob(id: string | null): readonly [JobState, () => void] {
   const [round, setRound] = useState(0);

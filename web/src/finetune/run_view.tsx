@@ -1,7 +1,7 @@
 /** One fine-tuning: how far it is, its curves and samples, and the adapters that came out. */
 
 import { useEffect, useMemo, useState } from 'react';
-import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
+import { cancelJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
 import { useServer } from '../api/server_context.tsx';
 import type { Job } from '../api/types.ts';
@@ -168,11 +168,6 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
             {job.status === 'cancelled' ? 'Stopped' : 'Failed'} after {count(done)} of {count(iterations)}{' '}
             iterations. The last checkpoint is kept.
           </p>
-          <div className="row">
-            <button type="button" onClick={act(resumeJob)}>
-              Resume
-            </button>
-          </div>
         </Notice>
       )}
       {job.error !== null && <ErrorNotice error={new Error(job.error.message)} />}
