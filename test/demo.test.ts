@@ -39,7 +39,7 @@ describe('the whole method on Portraits, in small', () => {
       .trim()
       .split('\n');
     expect(log.map((line) => JSON.parse(line).iteration)).toEqual([1, 2]);
-    // Low-rank updates of six layers, each layer of the text encoder, at rank 50.
+    // Low-rank updates of the U-Net's attention layers, at rank 50.
     expect(statSync(at('demo', 'adapter.safetensors')).size).toBeGreaterThan(50_000);
   });
 

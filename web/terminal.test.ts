@@ -91,11 +91,13 @@ describe('Create', () => {
     expect(await understood.getByText('left to the model race').count()).toBe(1);
     await page.getByLabel('Images', { exact: true }).fill('3');
     await page.getByLabel('Seed', { exact: true }).fill('41');
-    await page.getByLabel('Prompt', { exact: true }).press('Control+Enter');
-    await page
+    // Previews stand only until the image is there: the waiting begins before they can come.
+    const preview = page
       .getByAltText(/^Preview after step/)
       .first()
       .waitFor();
+    await page.getByLabel('Prompt', { exact: true }).press('Control+Enter');
+    await preview;
     await page.getByRole('button', { name: /park, watercolor, seed 43$/ }).click();
     const dialog = page.getByRole('dialog', { name: 'Image' });
     await dialog.getByRole('heading', { name: 'Seed 43' }).waitFor();

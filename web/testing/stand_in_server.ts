@@ -245,7 +245,8 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
         type: 'progress',
         data: { task: 'draw', step: 5 * (preview + 1), steps: 20, secondsLeft: 1 },
       });
-      await pause(tick);
+      // Long enough for a busy browser to show them.
+      await pause(20 * tick);
     }
     for (let index = 0; index < imagesPerPrompt && !running.stopped; index++) {
       const url = `/api/v1/jobs/${job.id}/files/${seed + index}-${adapter === undefined ? 0 : 1}.png`;
