@@ -7,5 +7,7 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // What a browser or a server shows may come late on a machine that others keep busy.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -88,7 +88,7 @@ describe('Create', () => {
     await page.getByLabel('Prompt', { exact: true }).fill('two old women in a park, watercolor');
     const understood = page.getByRole('region', { name: 'Understood' });
     await understood.getByText('gender female').waitFor();
-    expect(await understood.getByText('left to the model race').count()).toBe(1);
+    await expect.poll(() => understood.getByText('left to the model race').count()).toBe(1);
     await page.getByLabel('Images', { exact: true }).fill('3');
     await page.getByLabel('Seed', { exact: true }).fill('41');
     // Previews stand only until the image is there: the waiting begins before they can come.
@@ -125,7 +125,7 @@ describe('Create', () => {
     await page.getByRole('button', { name: /nurse, a person, seed 8$/ }).waitFor();
     await page.reload();
     await page.getByRole('button', { name: /nurse, a person, seed 8$/ }).waitFor();
-    expect(await page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
+    await expect.poll(() => page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
     const { settings } = (await stored('drawings'))[0];
     await context.grantPermissions(['clipboard-read', 'clipboard-write']);
     await button('Copy link').click();
@@ -135,7 +135,7 @@ describe('Create', () => {
     await openPage();
     await page.goto(link);
     await expect.poll(() => stored('create')).toEqual(settings);
-    expect(await page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
+    await expect.poll(() => page.getByLabel('Prompt', { exact: true }).inputValue()).toMatch(/nurse/);
     expect(new URL(page.url()).hash).toBe('#/create');
   });
 
@@ -143,7 +143,7 @@ describe('Create', () => {
     await finetuneBriefly('side-by-side');
     await page.getByRole('link', { name: 'Try in Create' }).first().click();
     await expect.poll(() => page.getByLabel('Adapter').inputValue()).toMatch(/_best$/);
-    expect(await page.getByLabel('Also without it, side by side').isChecked()).toBe(true);
+    await expect.poll(() => page.getByLabel('Also without it, side by side').isChecked()).toBe(true);
     await page.getByLabel('Images', { exact: true }).fill('2');
     await button('Draw').click();
     await page.getByRole('button', { name: /seed 8, without adapter$/ }).waitFor();
@@ -158,10 +158,10 @@ describe('Create', () => {
     await button('Draw').click();
     const alert = page.getByRole('alert');
     await alert.getByText('width: expected a multiple of 4').waitFor();
-    expect(await alert.textContent()).toContain('Choose values that the model has');
+    await expect.poll(() => alert.textContent()).toContain('Choose values that the model has');
     await button('Draw').click();
     await page.getByRole('button', { name: /seed 7$/ }).waitFor();
-    expect(await alert.count()).toBe(0);
+    await expect.poll(() => alert.count()).toBe(0);
   });
 });
 
@@ -173,18 +173,18 @@ describe('Audit', () => {
     await page.getByText('2 prompts').waitFor();
     const female = page.getByRole('slider', { name: 'female' });
     await female.fill('60');
-    expect(await page.getByLabel('male, percent', { exact: true }).inputValue()).toBe('40');
+    await expect.poll(() => page.getByLabel('male, percent', { exact: true }).inputValue()).toBe('40');
     await button('Start the audit').click();
     const table = page.getByRole('table', { name: 'gender' });
     await table.waitFor();
     await page.getByRole('link', { name: 'Open the report' }).waitFor();
     const row = table.getByRole('row', { name: /^female/ });
-    expect(await row.textContent()).toMatch(/^female\d+%\d+–\d+%60%$/);
+    await expect.poll(() => row.textContent()).toMatch(/^female\d+%\d+–\d+%60%$/);
     // Race was not aimed at: it is measured without a target.
-    expect(await page.getByRole('table', { name: 'race' }).textContent()).not.toContain('Target');
+    await expect.poll(() => page.getByRole('table', { name: 'race' }).textContent()).not.toContain('Target');
     await page.reload();
     await table.waitFor();
-    expect(await page.getByLabel('One prompt a line').inputValue()).toBe('a chef\n\na judge\n');
+    await expect.poll(() => page.getByLabel('One prompt a line').inputValue()).toBe('a chef\n\na judge\n');
   });
 
   test('refuses a target that does not add up, and mends it', async () => {
@@ -192,7 +192,7 @@ describe('Audit', () => {
     await page.getByRole('switch', { name: 'race' }).check();
     await page.getByLabel('asian, percent').fill('5');
     await page.getByText('20% are missing: the shares add up to 80%.').first().waitFor();
-    expect(await button('Start the audit').isDisabled()).toBe(true);
+    await expect.poll(() => button('Start the audit').isDisabled()).toBe(true);
     await button('Scale to 100%').click();
     await expect.poll(() => button('Start the audit').isDisabled()).toBe(false);
   });
@@ -268,15 +268,15 @@ describe('every page', () => {
   test('changes its theme by a switch that is kept, and its page by keyboard', async () => {
     await show('#/create');
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
-    expect(await background()).toBe('rgb(247, 247, 245)');
+    await expect.poll(background).toBe('rgb(247, 247, 245)');
     await page.getByRole('button', { name: /^Theme: system/ }).click();
     await page.getByRole('button', { name: /^Theme: light/ }).click();
     await expect.poll(background).toBe('rgb(16, 19, 21)');
     await page.reload();
-    expect(await background()).toBe('rgb(16, 19, 21)');
+    await expect.poll(background).toBe('rgb(16, 19, 21)');
     await page.getByRole('link', { name: 'Models' }).focus();
     await page.keyboard.press('Enter');
     await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Models');
-    expect(await page.title()).toBe('Models · Evenhand');
+    await expect.poll(() => page.title()).toBe('Models · Evenhand');
   });
 });
