@@ -1,6 +1,6 @@
 /** Carries out a finetuning configuration: opens what it names, trains with progress, writes the adapter. */
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
@@ -13,6 +13,7 @@ import { configuredAttributes, configuredGroups, finetuneDigest } from '../finet
 import type { IterationCost } from '../finetune/cost.ts';
 import { secondsPerUnit } from '../finetune/cost.ts';
 import { finetune } from '../finetune/run.ts';
+import { readLog } from '../finetune/run_log.ts';
 import { openScore } from '../finetune/score_file.ts';
 import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -177,25 +178,21 @@ function adapterMetadata(config: FinetuneConfig, model: string, iterations: numb
   };
 }
 
+/** What the curve takes from a line of the log. */
+interface LoggedIteration {
+  readonly iteration: number;
+  readonly loss: number;
+  readonly metrics: Readonly<Record<string, number | null>>;
+  readonly validation?: Readonly<Record<string, number | null>>;
+}
+
 /** The training curve of a run's log: loss and bias of one attribute by iteration. */
 export function readCurve(log: string, attribute: string): CurvePoint[] {
-  if (!existsSync(log)) return [];
   const key = `bias ${attribute}`;
-  return readFileSync(log, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => {
-      const { iteration, loss, metrics, validation } = JSON.parse(line) as {
-        iteration: number;
-        loss: number;
-        metrics: Readonly<Record<string, number | null>>;
-        validation?: Readonly<Record<string, number | null>>;
-      };
-      return {
-        iteration,
-        loss,
-        bias: metrics[key] ?? Number.NaN,
-        validation: validation?.[key] ?? null,
-      };
-    });
+  return readLog<LoggedIteration>(log).map(({ iteration, loss, metrics, validation }) => ({
+    iteration,
+    loss,
+    bias: metrics[key] ?? Number.NaN,
+    validation: validation?.[key] ?? null,
+  }));
 }

@@ -1,12 +1,13 @@
 /** What the reproduction works with, on this machine: a model with its judges, runs in folders, and a record of judged images. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { ProvenanceFile } from '../evaluate/provenance.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from '../fairness/index.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
 import { finetune } from '../finetune/run.ts';
+import { readLog } from '../finetune/run_log.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { Budget, FinishedRun, Laboratory, LogLine } from '../portraits/reproduction/index.ts';
 import { UsageError } from './errors.ts';
@@ -71,7 +72,7 @@ export function openLaboratory(
         `run ${name}: ${config.optimizer.iterations} iterations, in ${path.relative('.', output)}`,
       );
       const { adapter, adapterFile, log } = await runFinetune(runtime, config, progress, signal);
-      return { name, adapter, file: adapterFile, log: readLog(log) };
+      return { name, adapter, file: adapterFile, log: readLog<LogLine>(log) };
     },
     async trainOwn(name, { pipeline, objective, settings }) {
       const directory = path.join(work, name);
@@ -92,7 +93,7 @@ export function openLaboratory(
         },
         { signal },
       );
-      return readLog(path.join(directory, 'log.jsonl'));
+      return readLog<LogLine>(path.join(directory, 'log.jsonl'));
     },
     async measure(run, { prompts, imagesPerPrompt, keep = 0 }) {
       const plan: MeasuringPlan = {
@@ -111,12 +112,4 @@ export function openLaboratory(
     features: (prompts) => describeFeatures(bench, prompts),
     progress: (task, step, steps) => progress.update({ task, step, steps }),
   };
-}
-
-function readLog(file: string): LogLine[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as LogLine);
 }

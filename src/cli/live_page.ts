@@ -6,6 +6,7 @@ import { escapeMarkup } from '../evaluate/figures/svg.ts';
 import type { LineChart, LineSeries } from '../evaluate/figures.ts';
 import { lineChart } from '../evaluate/figures.ts';
 import { REPORT_STYLE } from '../evaluate/report_style.ts';
+import { readLog } from '../finetune/run_log.ts';
 import type { RunSnapshot } from '../finetune/settings.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { formatDuration, formatNumber } from './progress.ts';
@@ -39,17 +40,9 @@ export function writeLivePage(snapshot: RunSnapshot, texts: LivePageTexts): stri
   const file = path.join(snapshot.settings.directory, 'index.html');
   writeTextAtomically(
     file,
-    livePage(snapshot, readLog(path.join(snapshot.settings.directory, 'log.jsonl')), texts),
+    livePage(snapshot, readLog<LogLine>(path.join(snapshot.settings.directory, 'log.jsonl')), texts),
   );
   return file;
-}
-
-function readLog(file: string): LogLine[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as LogLine);
 }
 
 function livePage(snapshot: RunSnapshot, log: readonly LogLine[], texts: LivePageTexts): string {

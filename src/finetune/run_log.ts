@@ -28,6 +28,18 @@ function stepOf(line: string, field: string): number {
   }
 }
 
+/**
+ * The lines of a log, one JSON object each, in order; none without a file.
+ * @throws SyntaxError for a line that is not JSON
+ */
+export function readLog<Line>(file: string): Line[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Line);
+}
+
 /** What a run writes about itself while it goes. */
 export interface RunRecords {
   /**

@@ -9,7 +9,8 @@ import { MAX_UNPACKED_TEXT, readPngChunks, writePngChunks } from '../../src/diff
 import type { EvenhandServer } from '../../src/server/server.ts';
 import { isLoopback } from '../../src/server/server.ts';
 import { createKey } from '../../src/server/storage/keys.ts';
-import { ask, openTestServer, temporaryFolder, writeJudgedModel } from './open_server.ts';
+import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
+import { ask, openTestServer, temporaryFolder } from './open_server.ts';
 
 const folder = temporaryFolder('api');
 let open: EvenhandServer;
@@ -17,7 +18,7 @@ let locked: EvenhandServer;
 const secrets: Record<string, string> = {};
 
 beforeAll(async () => {
-  writeJudgedModel(path.join(folder.path, 'model'));
+  writeTinyJudgedModel(path.join(folder.path, 'model'));
   const database = 'memory:';
   open = await openTestServer(folder.path, { database, dataFolder: path.join(folder.path, 'open') });
   const dataFolder = path.join(folder.path, 'locked');

@@ -5,7 +5,8 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPngMetadata } from '../../src/diffusion/image_metadata.ts';
 import type { EvenhandServer } from '../../src/server/server.ts';
-import { openTestServer, temporaryFolder, writeJudgedModel } from './open_server.ts';
+import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
+import { openTestServer, temporaryFolder } from './open_server.ts';
 
 const folder = temporaryFolder('clients');
 let server: EvenhandServer;
@@ -13,7 +14,7 @@ let url: string;
 let client: OpenAI;
 
 beforeAll(async () => {
-  writeJudgedModel(`${folder.path}/model`);
+  writeTinyJudgedModel(`${folder.path}/model`);
   server = await openTestServer(folder.path);
   ({ url } = await server.start());
   client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });

@@ -6,14 +6,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Job } from '../../src/server/schemas/web_types.ts';
 import type { EvenhandServer } from '../../src/server/server.ts';
-import { openTestServer, temporaryFolder, writeJudgedModel } from './open_server.ts';
+import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
+import { openTestServer, temporaryFolder } from './open_server.ts';
 
 const folder = temporaryFolder('lifecycle');
 let server: EvenhandServer;
 let url: string;
 
 beforeAll(async () => {
-  writeJudgedModel(path.join(folder.path, 'model'));
+  writeTinyJudgedModel(path.join(folder.path, 'model'));
   server = await openTestServer(folder.path);
   ({ url } = await server.start());
 });

@@ -1,15 +1,11 @@
 /** Servers on the tiny model for tests: in a folder of their own, with the real worker processes. */
 
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { gaussianNoise } from '../../src/diffusion/noise.ts';
-import { writeFaceBank } from '../../src/faces/index.ts';
-import { writeCompanion } from '../../src/faces/testing/companions.ts';
 import { createLogger } from '../../src/server/operations/logger.ts';
 import type { ServerOptions } from '../../src/server/server.ts';
 import { EvenhandServer } from '../../src/server/server.ts';
-import { writeTinyModel } from '../tiny_model.ts';
 
 /** Prompts of the sets of test servers. */
 const PROMPTS: Readonly<Record<string, readonly string[]>> = Object.freeze({
@@ -21,17 +17,6 @@ const PROMPTS: Readonly<Record<string, readonly string[]>> = Object.freeze({
 export function temporaryFolder(name: string): { readonly path: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), `${name}-`));
   return { path: folder, remove: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-/** Writes the tiny model with all its judges; images of 16x16 pixels. */
-export function writeJudgedModel(folder: string): void {
-  writeTinyModel(folder);
-  for (const name of ['face_detector', 'classifier', 'face_embedder', 'clip', 'dino']) {
-    writeCompanion(folder, name);
-  }
-  cpSync(path.join(folder, 'classifier'), path.join(folder, 'classifier_evaluation'), { recursive: true });
-  const embeddings = gaussianNoise({ seed: 8 }, 20 * 10);
-  writeFaceBank(path.join(folder, 'face_bank.safetensors'), { embeddings, dimension: 10 });
 }
 
 /** Options of a test server with the model at `folder/model` and its state at `folder/data`. */

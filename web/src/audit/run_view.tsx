@@ -6,7 +6,7 @@ import type { Measured } from '../api/live.ts';
 import { readReport } from '../api/report_data.ts';
 import type { Job } from '../api/types.ts';
 import { useJob, useLoaded } from '../api/use_job.ts';
-import { ErrorNotice, Notice } from '../components/notice.tsx';
+import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { counted, duration, moment } from '../lib/format.ts';
 import { MeasuredView } from './measured_view.tsx';
@@ -99,17 +99,7 @@ export function AuditRunView({ id }: { readonly id: string }) {
           <MeasuredView key={each.label} measured={each} />
         ))}
       </div>
-      {notes.length > 0 && (
-        <details className="inline-details">
-          <summary className="small">Notes of the run ({notes.length})</summary>
-          <ul className="notes small">
-            {notes.map((note, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: notes only grow at the end.
-              <li key={index}>{note}</li>
-            ))}
-          </ul>
-        </details>
-      )}
+      <RunNotes notes={notes} />
     </article>
   );
 }

@@ -49,3 +49,19 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
     </div>
   );
 }
+
+/** What a run said, in order; nothing when it said nothing. */
+export function RunNotes({ notes }: { readonly notes: readonly string[] }) {
+  if (notes.length === 0) return null;
+  return (
+    <details className="inline-details">
+      <summary className="small">Notes of the run ({notes.length})</summary>
+      <ul className="notes small">
+        {notes.map((note, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: notes only grow at the end.
+          <li key={index}>{note}</li>
+        ))}
+      </ul>
+    </details>
+  );
+}

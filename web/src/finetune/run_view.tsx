@@ -8,7 +8,7 @@ import type { Job } from '../api/types.ts';
 import { useJob } from '../api/use_job.ts';
 import { Curve } from '../components/curve.tsx';
 import { DownloadIcon } from '../components/icons.tsx';
-import { ErrorNotice, Notice } from '../components/notice.tsx';
+import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { count, duration, measure, moment } from '../lib/format.ts';
 import { routeTo } from '../lib/route.ts';
@@ -214,17 +214,7 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
           />
         </figure>
       )}
-      {notes.length > 0 && (
-        <details className="inline-details">
-          <summary className="small">Notes of the run ({notes.length})</summary>
-          <ul className="notes small">
-            {notes.map((note, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: notes only grow at the end.
-              <li key={index}>{note}</li>
-            ))}
-          </ul>
-        </details>
-      )}
+      <RunNotes notes={notes} />
     </article>
   );
 }
