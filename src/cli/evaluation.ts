@@ -6,6 +6,8 @@ import { evaluationReport } from '../evaluate/evaluation_report.ts';
 import type { RealImages } from '../evaluate/image_comparison.ts';
 import { MAXIMUM_DISTANCE_IMAGES } from '../evaluate/image_comparison.ts';
 import { listImages, readImages } from '../evaluate/image_folder.ts';
+import type { JudgedPart } from '../evaluate/judgement.ts';
+import { liveTally } from '../evaluate/live_measurement.ts';
 import { writeReport } from '../evaluate/report.ts';
 import type { ReportData } from '../evaluate/report_data.ts';
 import { configuredGroups, configuredGroupTargets, configuredTarget, groupName } from '../finetune/config.ts';
@@ -27,6 +29,7 @@ import {
 } from './measuring.ts';
 import { resolveModel } from './models.ts';
 import type { Progress } from './progress.ts';
+import { paceMeter } from './progress.ts';
 import { spreadItems } from './prompts.ts';
 
 /** Images of each explicit prompt where nothing is configured. */
@@ -53,7 +56,7 @@ export async function runEvaluation(
   signal: AbortSignal,
 ): Promise<void> {
   const groups = configuredGroups(config.target);
-  if (groups === null) return evaluateTarget(runtime, config, progress, signal);
+  if (groups === null) return evaluateTarget(runtime, config, null, progress, signal);
   const { attributes } = openMeasuringBench(
     runtime,
     resolveModel(config.model),
@@ -73,18 +76,20 @@ export async function runEvaluation(
       prompts: { ...config.prompts, test: typeof prompts === 'string' ? prompts : [...prompts] },
       output: path.join(config.output, folder),
     };
-    await evaluateTarget(runtime, own, progress, signal);
+    await evaluateTarget(runtime, own, name, progress, signal);
   }
 }
 
 /**
  * Evaluates prompts that have one target; what an earlier evaluation left in the output
  * folder is not drawn again.
+ * @param group name of the group of prompts; null where there is one target for all
  * @throws Error naming what does not fit, before long work; or the signal's reason
  */
 async function evaluateTarget(
   runtime: Runtime,
   config: EvaluateConfig,
+  group: string | null,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
@@ -132,14 +137,24 @@ async function evaluateTarget(
   const encoded = await describeFeatures(bench, plan.prompts);
   const real =
     realFiles === null ? null : await encodeReal(bench, config.realImages!, realFiles, progress, signal);
+  const models = adapter === null ? 1 : 2;
+  const shared = sharedTimeLeft(progress, models * (imagesOf(plan) + imagesOf(plans.explicit)));
   const draw = async (adapted: boolean, name: string) => {
     const record = openRecord(config.output, bench, plan, setup.files ?? [], adapted);
     const used = adapted ? adapter : null;
     if (record.images > 0) progress.note(`${name}: ${record.images} judged images found in ${record.file}`);
-    const show = (what: MeasuringPlan, task: string) =>
-      measure(bench, what, used, task, progress, signal, record);
+    const subject = { label: name, group, all: imagesOf(plan), attributes, target };
+    const tally = liveTally(subject);
+    const show = (what: MeasuringPlan, task: string, tell: (part: JudgedPart) => void = () => {}) => {
+      const onJudged = (part: JudgedPart) => {
+        shared.add(part.seeds.length);
+        tell(part);
+      };
+      return measure(bench, what, used, task, shared.begin(), signal, { record, onJudged });
+    };
+    const tellMeasured = (part: JudgedPart) => progress.measured?.(tally.add(part));
     return {
-      evaluation: await show(plans.measured, `measure ${name}`),
+      evaluation: await show(plans.measured, `measure ${name}`, tellMeasured),
       ...(plans.explicit === null
         ? {}
         : { explicit: await show(plans.explicit, `explicit prompts, ${name}`) }),
@@ -173,6 +188,33 @@ async function evaluateTarget(
   announce(data, progress);
   progress.note(`report: ${files.html}`);
   progress.result({ command: 'evaluate', ...resultOf(data), report: files.html });
+}
+
+function imagesOf(plan: MeasuringPlan | null): number {
+  return plan === null ? 0 : plan.prompts.length * plan.imagesPerPrompt;
+}
+
+/** Shows work of `steps` units that is done in several tasks: the time left of each event is that of all of them. */
+function sharedTimeLeft(progress: Progress, steps: number) {
+  const pace = paceMeter(() => performance.now());
+  let done = 0;
+  return {
+    /** Counts finished units. */
+    add(units: number): void {
+      done += units;
+    },
+    /** The progress of the task that begins now. */
+    begin(): Progress {
+      const before = done;
+      return {
+        ...progress,
+        update(event) {
+          const secondsLeft = pace({ task: 'all', step: before + event.step, steps });
+          progress.update({ ...event, ...(secondsLeft === undefined ? {} : { secondsLeft }) });
+        },
+      };
+    },
+  };
 }
 
 function seedsOf({ seed, prompts, imagesPerPrompt }: MeasuringPlan): string {

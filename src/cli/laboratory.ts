@@ -107,7 +107,7 @@ export function openLaboratory(
       };
       const record = openRecord(work, bench, plan, await filesOf(plan, run), run !== null);
       const task = `measure ${run?.name ?? 'original'}`;
-      return measure(bench, plan, run?.adapter ?? null, task, progress, signal, record);
+      return measure(bench, plan, run?.adapter ?? null, task, progress, signal, { record });
     },
     features: (prompts) => describeFeatures(bench, prompts),
     progress: (task, step, steps) => progress.update({ task, step, steps }),

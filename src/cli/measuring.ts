@@ -7,7 +7,7 @@ import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { AttributeResult } from '../evaluate/attribute_result.ts';
-import type { Evaluation } from '../evaluate/evaluate.ts';
+import type { Evaluation, EvaluationRequest } from '../evaluate/evaluate.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import type { EvaluationReportInput } from '../evaluate/evaluation_report.ts';
 import type { ImageFeatures } from '../evaluate/image_features.ts';
@@ -155,7 +155,7 @@ export function openMeasuringBench(
 
 /**
  * Draws and judges the images of a plan.
- * @param record where judged images are recorded, and taken from if they are there
+ * @param options `record`: where judged images are recorded, and taken from if they are there; `onJudged`: hears of each part
  */
 export async function measure(
   { pipeline, detector, classifier, features }: MeasuringBench,
@@ -164,7 +164,7 @@ export async function measure(
   task: string,
   progress: Progress,
   signal: AbortSignal,
-  record?: JudgementRecord,
+  options: Pick<EvaluationRequest, 'record' | 'onJudged'> = {},
 ): Promise<Evaluation> {
   const { keep, ...request } = plan;
   return evaluate({
@@ -178,7 +178,7 @@ export async function measure(
     keepPrompts: keep.prompts,
     onStep: (images, all) => progress.update({ task, step: Math.floor(images), steps: all }),
     signal,
-    ...(record ? { record } : {}),
+    ...options,
   });
 }
 

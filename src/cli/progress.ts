@@ -1,5 +1,7 @@
 /** Progress of long work: a bar with time left on a terminal, plain lines in a log, JSON lines for programs. */
 
+import type { LiveMeasurement } from '../evaluate/live_measurement.ts';
+
 /** Where the work stands. */
 export interface ProgressEvent {
   /** What is being done, for example `finetune`. */
@@ -18,6 +20,8 @@ export interface Progress {
   update(event: ProgressEvent): void;
   /** A line of its own: a result, a warning, what happens next. */
   note(text: string): void;
+  /** What an evaluation has measured so far; only whoever shows it live takes it. */
+  measured?(soFar: LiveMeasurement): void;
   /** The outcome for programs: one JSON line, and nothing on a terminal or in a log, where notes say it in words. */
   result(outcome: Readonly<Record<string, unknown>>): void;
   /** Ends the bar, if one stands on the terminal. */
@@ -106,8 +110,10 @@ function jsonProgress(output: Terminal): Progress {
   };
 }
 
-/** Seconds left at the mean pace since a task's first event; `undefined` before there is a pace. */
-function paceMeter(now: () => number): (event: ProgressEvent) => number | undefined {
+/** A function from events to seconds left at the mean pace since their task's first; `undefined` before there is a pace. */
+export function paceMeter(
+  now: () => number,
+): (event: Pick<ProgressEvent, 'task' | 'step' | 'steps'>) => number | undefined {
   let begun: { task: string; step: number; time: number } | null = null;
   return ({ task, step, steps }) => {
     if (begun === null || begun.task !== task || step < begun.step) {

@@ -192,12 +192,15 @@ describe('an evaluation', () => {
 
     const { shown: drawn, ...rest } = judges();
     const seen: number[] = [];
+    const judged: number[] = [];
     const resumed = await evaluate({
       ...small,
       ...rest,
       record: record(),
       onProgress: (images) => seen.push(images),
+      onJudged: ({ seeds }) => judged.push(seeds.length),
     });
+    expect(judged).toEqual([2, 1]);
     expect(drawn.map(({ count }) => count)).toEqual([1]);
     expect(seen).toEqual([3]);
     expect(resumed.prompts[0]!.seeds).toEqual([100, 101, 102]);

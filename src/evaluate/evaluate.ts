@@ -41,6 +41,8 @@ export interface EvaluationRequest {
   readonly features?: Pick<ImageFeatures, 'encodeImages'>;
   /** Where judged images are recorded, and taken from when they are wanted again. */
   readonly record?: JudgementRecord;
+  /** Called with each part of a prompt that was judged, drawn just now or found in the record. */
+  readonly onJudged?: (part: JudgedPart) => void;
   /** Called after each part of a prompt that was drawn. */
   readonly onProgress?: (images: number, all: number) => void;
   /** Called after each sampling step; images in work count by the share of their steps. */
@@ -85,6 +87,7 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
         await record?.add(part);
         request.onProgress?.(done, all);
       }
+      request.onJudged?.(part);
       parts.push(part);
     }
     judged.push(joinParts(parts));

@@ -4,7 +4,8 @@ import { cpSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Job } from '../../src/server/schemas/web_types.ts';
+import type { ReportData } from '../../src/evaluate/report_data.ts';
+import type { Job, Measured, Progress } from '../../src/server/schemas/web_types.ts';
 import type { EvenhandServer } from '../../src/server/server.ts';
 import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
 import { openTestServer, temporaryFolder } from './open_server.ts';
@@ -164,6 +165,28 @@ describe('answers while a model runs', () => {
   });
 });
 
+/** An evaluation tells of each model as it measures it, and its last word is what the report says. */
+async function expectLiveMeasurements(evaluation: Job & { readonly kind: 'evaluate' }): Promise<void> {
+  const events = await readEvents(evaluation.id);
+  const told = events.filter(({ type }) => type === 'measured').map(({ data }) => data as Measured);
+  const { evaluations } = (await call('GET', evaluation.result!.data)) as ReportData;
+  expect(evaluations.map(({ label }) => label)).toEqual(['original', 'fine-tuned']);
+  for (const { label, attributes } of evaluations) {
+    const last = told.findLast((each) => each.label === label)!;
+    expect(last).toMatchObject({ group: null, images: 4, all: 4, faces: attributes[0]!.faces });
+    expect(last.attributes.map(({ attribute }) => attribute)).toEqual(['gender', 'race', 'age']);
+    for (const { attribute, counts, target } of last.attributes) {
+      const { prompts } = attributes.find((each) => each.attribute === attribute)!;
+      expect(counts).toEqual(
+        counts.map((_, k) => prompts.reduce((sum, prompt) => sum + prompt.counts[k]!, 0)),
+      );
+      expect(target).toEqual(attribute === 'gender' ? [0.5, 0.5] : null);
+    }
+  }
+  const shown = events.filter(({ type }) => type === 'progress').map(({ data }) => data as Progress);
+  expect(shown.some(({ secondsLeft }) => (secondsLeft ?? 0) > 0)).toBe(true);
+}
+
 describe('a fine-tuning', () => {
   const finetune = {
     kind: 'finetune',
@@ -211,6 +234,7 @@ describe('a fine-tuning', () => {
     if (evaluation.kind !== 'evaluate') throw new Error('expected an evaluation');
     const report = await (await fetch(url + evaluation.result!.report)).text();
     expect(report).toContain(job.result!.adapter!);
+    await expectLiveMeasurements(evaluation);
     expect(Object.keys(evaluation.result!.summary)).toEqual(
       expect.arrayContaining(['original', 'fine-tuned']),
     );

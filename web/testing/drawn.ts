@@ -7,8 +7,7 @@ import { rasterizeScene } from '../../src/portraits/draw.ts';
 import { promptEntries } from '../../src/portraits/prompts/index.ts';
 import { randomStream } from '../../src/portraits/random.ts';
 import { groupAttributes } from '../../src/portraits/scene.ts';
-import type { Model } from '../../src/server/schemas/web_types.ts';
-import type { Measured } from '../src/api/live.ts';
+import type { Measured, Model } from '../../src/server/schemas/web_types.ts';
 
 /** The one model that the stand-in has. */
 export const MODEL: Model = {

@@ -9,9 +9,15 @@ import { streamSSE } from 'hono/streaming';
 import { wilsonInterval } from '../../src/evaluate/intervals.ts';
 import { promptEntries } from '../../src/portraits/prompts/index.ts';
 import { randomStream } from '../../src/portraits/random.ts';
-import type { Adapter, Estimate, Job, JobEvent, Understanding } from '../../src/server/schemas/web_types.ts';
+import type {
+  Adapter,
+  Estimate,
+  Job,
+  JobEvent,
+  Measured,
+  Understanding,
+} from '../../src/server/schemas/web_types.ts';
 import { peopleOf, understand } from '../../src/text/understanding/index.ts';
-import type { Measured, MeasuredEvent } from '../src/api/live.ts';
 import { drawGrid, drawPng, evaluationOf, MODEL, targetOf } from './drawn.ts';
 
 /** A running stand-in. */
@@ -25,11 +31,9 @@ export interface StandIn {
   close(): Promise<void>;
 }
 
-type Event = JobEvent | MeasuredEvent;
-
 interface Running {
   job: Job;
-  readonly events: Event[];
+  readonly events: JobEvent[];
   readonly waiting: Set<() => void>;
   /** Lines of a fine-tuning's log, and names of its samples. */
   readonly log: string[];
@@ -206,7 +210,7 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
   });
   app.use('/*', serveStatic({ root: folder }));
 
-  function tell(running: Running, event: Event): void {
+  function tell(running: Running, event: JobEvent): void {
     running.events.push(event);
     for (const resolve of running.waiting) resolve();
     running.waiting.clear();
@@ -284,7 +288,15 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
           target:
             (target as Record<string, unknown>)[name] === undefined ? null : targetOf(target, name, classes),
         }));
-        const measured = { label, images: drawn, faces: drawn, level: 0.95, attributes };
+        const measured = {
+          label,
+          group: null,
+          images: drawn,
+          all: images,
+          faces: drawn,
+          level: 0.95,
+          attributes,
+        };
         running.measured.set(label, measured);
         tell(running, { type: 'measured', data: measured });
         const progress = { task: `measure ${label}`, step: drawn, steps: images, secondsLeft: 1 };

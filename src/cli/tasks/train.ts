@@ -112,6 +112,7 @@ function teller(emit: (event: TrainEvent) => void): {
     progress: {
       update: (progress) =>
         emit({ type: 'progress', progress: { ...progress, numbers: { ...progress.numbers } } }),
+      measured: (soFar) => emit({ type: 'measured', soFar }),
       note: (text) => emit({ type: 'note', text }),
       result: (outcome) => {
         kept = outcome;

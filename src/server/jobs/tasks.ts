@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import type { SchedulerName } from '../../diffusion/schedulers/scheduler_config.ts';
+import type { LiveMeasurement } from '../../evaluate/live_measurement.ts';
 import type {
   evaluateRequestSchema,
   finetuneRequestSchema,
@@ -112,6 +113,7 @@ export interface EvaluateOutput {
 /** What `finetune` and `evaluate` tell. */
 export type TrainEvent =
   | { readonly type: 'progress'; readonly progress: z.infer<typeof progressSchema> }
+  | { readonly type: 'measured'; readonly soFar: LiveMeasurement }
   | { readonly type: 'note'; readonly text: string };
 
 /** Input of the task `estimate`. */

@@ -36,6 +36,7 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
   const writer = eventWriter(parts.store, parts.onFault);
   const onEvent = (event: TrainEvent) => {
     if (event.type === 'note') writer.event(id, 'note', { text: event.text });
+    else if (event.type === 'measured') writer.measured(id, event.soFar);
     else writer.progress(id, event.progress);
   };
   const base = { task: kind, onEvent: (event: unknown) => onEvent(event as TrainEvent) };

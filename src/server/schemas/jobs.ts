@@ -284,29 +284,3 @@ export const jobListQuery = z.object({
   limit: z.coerce.number().int().min(1).max(200).default(50),
   before: z.string().optional(),
 });
-
-/**
- * Events of `GET /api/v1/jobs/{id}/events` by the SSE field `event`; `data` is JSON. All but `preview` have an id and are sent
- * again after `Last-Event-ID`. `end` is the last one.
- */
-export const jobEventSchema = z
-  .discriminatedUnion('type', [
-    z.object({ type: z.literal('status'), data: z.object({ status: z.enum(jobStatuses) }) }),
-    z.object({ type: z.literal('progress'), data: progressSchema }),
-    z.object({ type: z.literal('note'), data: z.object({ text: z.string() }) }),
-    z.object({ type: z.literal('image'), data: imageSchema }),
-    z.object({
-      type: z.literal('preview'),
-      data: z.object({
-        index: z.int(),
-        /** 0-based number among the image's previews. */
-        preview: z.int(),
-        step: z.int(),
-        steps: z.int(),
-        /** PNG, base64. */
-        png: z.string(),
-      }),
-    }),
-    z.object({ type: z.literal('end'), data: jobSchema }),
-  ])
-  .openapi('JobEvent');

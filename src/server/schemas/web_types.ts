@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import type * as accounts from './accounts.ts';
 import type * as common from './common.ts';
+import type * as events from './job_events.ts';
 import type * as jobs from './jobs.ts';
 import type * as operations from './operations.ts';
 import type * as resources from './resources.ts';
@@ -34,7 +35,9 @@ export type JobStatus = Job['status'];
 /** Body of `GET /api/v1/jobs`. */
 export type JobList = z.infer<typeof jobs.jobListSchema>;
 /** An event of `GET /api/v1/jobs/{id}/events`: `type` is the SSE field `event`, `data` its JSON. */
-export type JobEvent = z.infer<typeof jobs.jobEventSchema>;
+export type JobEvent = z.infer<typeof events.jobEventSchema>;
+/** What an evaluation has measured of one model so far. */
+export type Measured = z.infer<typeof events.measuredSchema>;
 /** Where running work stands. */
 export type Progress = z.infer<typeof jobs.progressSchema>;
 /** A generated image. */

@@ -1,7 +1,6 @@
 /** What is known of a job: its state from the server and everything its events have told since. */
 
-import type { Measured, MeasuredEvent } from './live.ts';
-import type { GeneratedImage, Job, JobEvent, JobStatus, Progress } from './types.ts';
+import type { GeneratedImage, Job, JobEvent, JobStatus, Measured, Progress } from './types.ts';
 
 /** A preview of an image that is being drawn. */
 export interface Preview {
@@ -18,7 +17,7 @@ export interface JobState {
   readonly previews: ReadonlyMap<number, Preview>;
   readonly notes: readonly string[];
   readonly progress: Progress | null;
-  /** Newest measurement of each model that an audit measures. */
+  /** Newest measurement of each model that an audit measures, on each group of prompts. */
   readonly measured: readonly Measured[];
   readonly connected: boolean;
   /** Why nothing more is heard of the job, or `null`. */
@@ -54,7 +53,7 @@ function addResult(images: Map<number, GeneratedImage>, job: Job): void {
 }
 
 /** The state after further events, in the order in which they came; events of unknown types change nothing. */
-export function applyEvents(state: JobState, events: readonly (JobEvent | MeasuredEvent)[]): JobState {
+export function applyEvents(state: JobState, events: readonly JobEvent[]): JobState {
   const images = new Map(state.images);
   const previews = new Map(state.previews);
   const notes = [...state.notes];
@@ -80,6 +79,6 @@ export function applyEvents(state: JobState, events: readonly (JobEvent | Measur
 }
 
 function withMeasured(all: readonly Measured[], one: Measured): readonly Measured[] {
-  const known = all.some(({ label }) => label === one.label);
-  return known ? all.map((each) => (each.label === one.label ? one : each)) : [...all, one];
+  const isSame = ({ label, group }: Measured) => label === one.label && group === one.group;
+  return all.some(isSame) ? all.map((each) => (isSame(each) ? one : each)) : [...all, one];
 }

@@ -14,6 +14,7 @@ export type {
   JobList,
   JobRequest,
   JobStatus,
+  Measured,
   Model,
   Progress,
   PromptSet,

@@ -1,6 +1,6 @@
 /** Live bars of a measurement: one table an attribute, each class against its target. */
 
-import type { Measured } from '../api/live.ts';
+import type { Measured } from '../api/types.ts';
 import { DistributionTable } from '../components/distribution.tsx';
 import { count } from '../lib/format.ts';
 
@@ -12,13 +12,15 @@ const LABELS: Readonly<Record<string, string>> = {
 
 /** One measured model. */
 export function MeasuredView({ measured }: { readonly measured: Measured }) {
-  const { label, images, faces, level, attributes } = measured;
+  const { label, group, images, all, faces, level, attributes } = measured;
+  const title = `${LABELS[label] ?? label}${group === null ? '' : `, ${group}`}`;
   return (
-    <section className="card measured" aria-label={LABELS[label] ?? label}>
+    <section className="card measured" aria-label={title}>
       <header className="row apart">
-        <h3>{LABELS[label] ?? label}</h3>
+        <h3>{title}</h3>
         <p className="small muted">
-          {count(images)} images, {count(faces)} faces
+          {images < all ? `${count(images)} of ${count(all)} images` : `${count(images)} images`},{' '}
+          {count(faces)} faces
         </p>
       </header>
       <div className="measured-attributes">

@@ -2,9 +2,8 @@
 
 import { cancelJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
-import type { Measured } from '../api/live.ts';
 import { readReport } from '../api/report_data.ts';
-import type { Job } from '../api/types.ts';
+import type { Job, Measured } from '../api/types.ts';
 import { useJob, useLoaded } from '../api/use_job.ts';
 import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
@@ -96,7 +95,7 @@ export function AuditRunView({ id }: { readonly id: string }) {
       )}
       <div className={measured.length > 1 ? 'measured-pair' : undefined}>
         {measured.map((each) => (
-          <MeasuredView key={each.label} measured={each} />
+          <MeasuredView key={`${each.group} ${each.label}`} measured={each} />
         ))}
       </div>
       <RunNotes notes={notes} />
