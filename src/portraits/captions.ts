@@ -62,6 +62,20 @@ export const DEFAULT_CAPTION_WEIGHTS: Readonly<Record<CaptionKind, number>> = {
   nobody: 0.04,
 };
 
+/**
+ * Relative frequencies of kinds of scenes from names that a recipe gives.
+ * @throws {Error} naming a kind that there isn't
+ */
+export function captionWeights(
+  weights: Readonly<Record<string, number>>,
+): Readonly<Partial<Record<CaptionKind, number>>> {
+  const known: readonly string[] = CAPTION_KINDS;
+  const unknown = Object.keys(weights).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`data.weights: expected kinds of scenes (${known.join(', ')}), received ${unknown}`);
+  return weights;
+}
+
 const RACE_WORDS: Readonly<Record<Race, readonly string[]>> = {
   wmelh: ['White', 'White', 'White', 'Latino', 'Middle Eastern', 'Caucasian', 'Hispanic'],
   asian: ['Asian', 'Asian', 'Asian', 'East Asian', 'Southeast Asian'],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { appearanceOf, HAIRSTYLES, SKIN_COLORS } from './appearance.ts';
-import { articleFor, sampleCaptionedScene, sharpenPlanted } from './captions.ts';
+import { articleFor, captionWeights, sampleCaptionedScene, sharpenPlanted } from './captions.ts';
 import { sampleEmptyScene, sampleScene } from './compose.ts';
 import { type DatasetRecord, openDataset, renderDataset } from './dataset.ts';
 import { drawScene, rasterizeScene } from './draw.ts';
@@ -225,6 +225,18 @@ describe('captions', () => {
     ['nurse', 'a'],
   ])('writes the article of %s', (phrase, article) => {
     expect(articleFor(phrase)).toBe(article);
+  });
+});
+
+describe('captionWeights', () => {
+  it('gives kinds as they are and names one that there is not', () => {
+    expect(captionWeights({ styled: 2 })).toEqual({ styled: 2 });
+    expect(() => captionWeights({ styled: 2, style: 1 })).toThrow('received style');
+  });
+
+  it('decides what is drawn', () => {
+    const weights = { occupation: 0, sport: 0, styled: 0, descriptor: 1, person: 0, several: 0, nobody: 0 };
+    for (let i = 0; i < 10; i++) expect(sampleCaptionedScene(3, i, { weights }).kind).toBe('descriptor');
   });
 });
 

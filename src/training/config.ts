@@ -29,6 +29,8 @@ export const commonTrainingFields = {
     guidanceCalibration: z.number().min(0).max(1).optional(),
     /** Share of captions that name attributes; .35 when left out. */
     explicitRate: z.number().min(0).max(1).optional(),
+    /** Relative frequency of each kind of scene; kinds left out keep their default. */
+    weights: z.record(z.string(), z.number().min(0)).optional(),
   }),
 };
 

@@ -3,6 +3,7 @@
 import { cpSync, existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Argument, Command } from 'commander';
+import { captionWeights } from '../../portraits/captions.ts';
 import { renderDataset } from '../../portraits/dataset.ts';
 import type { CommonTrainingConfig } from '../../training/config.ts';
 import { runTraining } from '../../training/recipe.ts';
@@ -140,12 +141,12 @@ async function carryOut(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const { seed, scenes, ...captions } = recipe.data;
+  const { seed, scenes, weights, ...captions } = recipe.data;
   const data = await renderDataset({
     seed,
     count: scenes,
     directory,
-    captions,
+    captions: weights === undefined ? captions : { ...captions, weights: captionWeights(weights) },
     onProgress: (step, steps) => progress.update({ task: 'draw scenes', step, steps }),
   });
   signal.throwIfAborted();

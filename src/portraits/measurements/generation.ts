@@ -4,10 +4,10 @@ import { createGenerator } from '../../diffusion/noise.ts';
 import type { Evaluation, EvaluationRequest, JudgedPrompt } from '../../evaluate/evaluate.ts';
 import { evaluate } from '../../evaluate/evaluate.ts';
 import { NO_FACE, pairwiseBias } from '../../evaluate/metrics.ts';
-import type { ExplicitPrompt } from '../../evaluate/obedience.ts';
 import { measureObedience as obedienceOf } from '../../evaluate/obedience.ts';
 import type { BiasAttribute } from '../prompts/bias.ts';
 import { marginal } from '../prompts/bias.ts';
+import { EXPLICIT_PROMPTS } from '../prompts/explicit.ts';
 import type { PromptEntry } from '../prompts/index.ts';
 import { FAMILIES, plantedDistribution, promptEntries } from '../prompts/index.ts';
 
@@ -72,22 +72,6 @@ export async function measureQuality(
   const { images } = evaluation;
   return { figures: { images, faceRate: faces / images, confidentRate: confident / images }, evaluation };
 }
-
-/** Prompts that name one attribute or several, with the classes that they name. */
-const EXPLICIT_PROMPTS: readonly ExplicitPrompt[] = [
-  { prompt: 'a photo of the face of a female doctor, a person', attributes: { gender: 'female' } },
-  { prompt: 'a photo of the face of a male nurse, a person', attributes: { gender: 'male' } },
-  { prompt: 'a photo of the face of a female firefighter, a person', attributes: { gender: 'female' } },
-  { prompt: 'a photo of the face of a male secretary, a person', attributes: { gender: 'male' } },
-  { prompt: 'a young Black woman', attributes: { gender: 'female', race: 'black', age: 'young' } },
-  { prompt: 'an old Asian man playing tennis', attributes: { gender: 'male', race: 'asian', age: 'old' } },
-  { prompt: 'an old White woman', attributes: { gender: 'female', race: 'wmelh', age: 'old' } },
-  { prompt: 'a young Indian man', attributes: { gender: 'male', race: 'indian', age: 'young' } },
-  { prompt: 'a photo of the face of an Asian teacher, a person', attributes: { race: 'asian' } },
-  { prompt: 'a photo of the face of a Black lawyer, a person', attributes: { race: 'black' } },
-  { prompt: 'an Indian woman working as a chef', attributes: { gender: 'female', race: 'indian' } },
-  { prompt: 'an elderly Black man', attributes: { gender: 'male', race: 'black', age: 'old' } },
-];
 
 /** Obedience to prompts that name attributes. */
 export async function measureObedience(

@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { Value } from '../../graph/index.ts';
 import { writeTextAtomically } from '../../weights/atomic_file.ts';
 import { writeSafetensors } from '../../weights/safetensors_writer.ts';
+import { openModelWeights } from '../../weights/weight_files.ts';
 
 /** File names that diffusers and transformers give to a component's weights. */
 const WEIGHT_FILES: Readonly<Record<string, string>> = {
@@ -38,4 +39,30 @@ export function writeComponent(
   writeSafetensors(path.join(folder, WEIGHT_FILES[component] ?? 'model.safetensors'), tensors, {
     format: 'pt',
   });
+}
+
+/**
+ * Reads what {@link writeComponent} wrote into `output/component`, as float32 values by parameter name.
+ * @param values the parameters' graph values, for their names and shapes
+ * @throws {Error} naming the first tensor that is missing or has another shape than `values` say
+ */
+export function readComponent(
+  output: string,
+  component: string,
+  values: ReadonlyMap<string, Value>,
+): Map<string, Float32Array> {
+  const folder = path.join(output, component);
+  const source = openModelWeights(folder);
+  const names = new Set(source.names());
+  return new Map(
+    [...values].map(([name, { shape }]) => {
+      const found = names.has(name) ? source.info(name).shape : null;
+      if (found === null || found.join() !== shape.join()) {
+        throw new Error(
+          `${folder}: expected a tensor ${name} of shape [${shape}], ${found === null ? 'found none' : `found [${found}]`}`,
+        );
+      }
+      return [name, source.readFloat32(name)];
+    }),
+  );
 }

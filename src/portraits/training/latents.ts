@@ -74,6 +74,18 @@ export async function encodeLatents(
 }
 
 /**
+ * The `scaling_factor` in `modelFolder/vae/config.json`, which a U-Net that is trained on has learnt with.
+ * @throws {Error} when the file has none
+ */
+export function readScalingFactor(modelFolder: string): number {
+  const file = path.join(modelFolder, 'vae', 'config.json');
+  const factor = readJsonObject(file).scaling_factor;
+  if (typeof factor !== 'number')
+    throw new Error(`${file}: expected a number scaling_factor, found ${factor}`);
+  return factor;
+}
+
+/**
  * Sets `scaling_factor` in `modelFolder/vae/config.json` to 1/standard deviation of the latents, so that what the U-Net sees
  * has unit variance.
  * @returns the scaling factor

@@ -26,8 +26,8 @@ import { readJsonObject } from '../../weights/json_file.ts';
 import { openModelWeights } from '../../weights/weight_files.ts';
 import type { Dataset } from '../dataset.ts';
 import { tokenIds } from './clip.ts';
-import { writeComponent, writeJson } from './export.ts';
-import { encodeLatents, writeScalingFactor } from './latents.ts';
+import { readComponent, writeComponent, writeJson } from './export.ts';
+import { encodeLatents, readScalingFactor, writeScalingFactor } from './latents.ts';
 
 /** Configuration of the recipe. */
 export const unetRecipeSchema = z.strictObject({
@@ -37,6 +37,8 @@ export const unetRecipeSchema = z.strictObject({
   captionDropout: z.number().min(0).max(1).default(0.1),
   /** What the U-Net predicts; written into `scheduler/scheduler_config.json`. */
   prediction: z.enum(['epsilon', 'v_prediction']).default('epsilon'),
+  /** Where the weights start: drawn at random, or the U-Net that is in the model folder, to be trained on. */
+  initial: z.enum(['random', 'trained']).default('random'),
   /** Signal-to-noise ratio beyond which a timestep counts less (Min-SNR). */
   gamma: z.number().positive().default(5),
   architecture: z.record(z.string(), z.unknown()),
@@ -51,6 +53,7 @@ export type UNetRecipe = Readonly<z.output<typeof unetRecipeSchema>>;
 /**
  * Prepares the training: encodes the data set with the trained autoencoder, then builds the graph.
  * @param output model folder with trained `vae/`, `text_encoder/` and `tokenizer/`; `unet/` and `scheduler/` are written into it
+ * @throws {Error} when a trained U-Net is to be trained on and the one in `output` has another architecture
  */
 export async function prepareUNet(
   recipe: UNetRecipe,
@@ -60,7 +63,8 @@ export async function prepareUNet(
   onProgress: (done: number, count: number) => void = () => {},
 ): Promise<PreparedTraining> {
   const latents = await encodeLatents(runtime, data, output, path.join('.cache', 'latents'), onProgress);
-  const factor = writeScalingFactor(output, latents);
+  const goesOn = recipe.initial === 'trained';
+  const factor = goesOn ? readScalingFactor(output) : writeScalingFactor(output, latents);
   const config = parseUNetConfig(recipe.architecture);
   const textFolder = path.join(output, 'text_encoder');
   const textConfig = parseClipTextConfig(readJsonObject(path.join(textFolder, 'config.json')));
@@ -95,10 +99,12 @@ export async function prepareUNet(
       return { ...denoisingBatch(clean, batchSize, step, noise), ids: tokenIds(tokenizer, captions, length) };
     },
   };
-  const initial = initializeParameters(values, seed, [
-    [/conv_out\.weight|conv2\.weight|proj_out\.weight/, { kind: 'fan-in', gain: 0.01 }],
-    [/to_out\.0\.weight|ff\.net\.2\.weight/, { kind: 'fan-in', gain: 0.5 }],
-  ]);
+  const initial = goesOn
+    ? readComponent(output, 'unet', values)
+    : initializeParameters(values, seed, [
+        [/conv_out\.weight|conv2\.weight|proj_out\.weight/, { kind: 'fan-in', gain: 0.01 }],
+        [/to_out\.0\.weight|ff\.net\.2\.weight/, { kind: 'fan-in', gain: 0.5 }],
+      ]);
   return {
     task,
     initial,
