@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { EXPLICIT_PROMPTS, knownExplicitPrompts } from '../portraits/prompts/explicit.ts';
 import { UsageError } from './errors.ts';
-import { EXPLICIT_PROMPTS, knownExplicitPrompts } from './explicit_prompts.ts';
 import { resolveExplicitPrompts, resolvePromptSet } from './measured_prompts.ts';
 import { spreadItems } from './prompts.ts';
 

@@ -6,8 +6,8 @@ import type { ExplicitPrompt } from '../evaluate/obedience.ts';
 import { requireKnown } from '../evaluate/obedience.ts';
 import type { PromptSet } from '../evaluate/prompt_set.ts';
 import { parsePromptSet } from '../evaluate/prompt_set.ts';
+import { knownExplicitPrompts } from '../portraits/prompts/explicit.ts';
 import { UsageError } from './errors.ts';
-import { knownExplicitPrompts } from './explicit_prompts.ts';
 import { PROMPT_LISTS, promptsOfFile, resolvePrompts } from './prompts.ts';
 
 /** Every list that ships with Portraits. */

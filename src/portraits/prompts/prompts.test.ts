@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { GROUP_COUNT } from '../scene.ts';
+import { AGES, GENDERS, GROUP_COUNT, RACES } from '../scene.ts';
 import { type BiasAttribute, marginal, pairwiseBias } from './bias.ts';
+import { EXPLICIT_PROMPTS } from './explicit.ts';
 import { type FAMILIES, findPrompt, PROMPT_ENTRIES, plantedDistribution, promptEntries } from './index.ts';
 
 const SIZES = [
@@ -47,6 +48,16 @@ describe('prompt lists', () => {
     expect(new Set(PROMPT_ENTRIES.map((entry) => entry.prompt)).size).toBe(PROMPT_ENTRIES.length);
     for (const entry of PROMPT_ENTRIES) expect(findPrompt(entry.prompt)).toBe(entry);
     expect(findPrompt('a photo of the face of a unicorn, a person')).toBeUndefined();
+  });
+
+  it.each([
+    ['gender', GENDERS],
+    ['race', RACES],
+    ['age', AGES],
+  ] as const)('names every class of %s by itself in an explicit prompt', (name, classes) => {
+    const alone = EXPLICIT_PROMPTS.filter(({ attributes }) => Object.keys(attributes).join() === name);
+    expect(new Set(alone.map(({ attributes }) => attributes[name]))).toEqual(new Set(classes));
+    for (const { prompt } of EXPLICIT_PROMPTS) expect(findPrompt(prompt)).toBeUndefined();
   });
 
   it('fills the templates literally', () => {
