@@ -4,7 +4,13 @@ import type { NoiseSchedule } from './noise_schedule.ts';
 import type { PlanStep } from './plan.ts';
 import { predictedClean } from './prediction.ts';
 import type { SchedulerConfig } from './scheduler_config.ts';
-import { karrasSigmas, roundHalfToEven, sigmaToTimestep, solverTimesteps } from './timesteps.ts';
+import {
+  distinctTimesteps,
+  karrasSigmas,
+  roundHalfToEven,
+  sigmaToTimestep,
+  solverTimesteps,
+} from './timesteps.ts';
 
 /** Below this many steps, a trajectory that ends at timestep 0 ends with a first-order step (diffusers' rule). */
 const FEW_STEPS = 15;
@@ -55,13 +61,6 @@ function solverGrid(
   const exact = karrasSigmas(schedule.sigmas[0]!, schedule.sigmas.at(-1)!, steps);
   const timesteps = exact.map((sigma) => roundHalfToEven(sigmaToTimestep(schedule, sigma)));
   if (config.final === 'zero') return { timesteps, sigmas: exact };
-  const distinct = spreadDuplicates(timesteps);
+  const distinct = distinctTimesteps(timesteps, config.trainTimesteps);
   return { timesteps: distinct, sigmas: distinct.map((timestep) => schedule.sigmas[timestep]!) };
-}
-
-/** Moves equal timesteps apart, towards more noise, as little as possible (diffusers drops them: fewer steps than asked). */
-function spreadDuplicates(descending: readonly number[]): number[] {
-  const spread = [...descending];
-  for (let i = spread.length - 2; i >= 0; i--) spread[i] = Math.max(spread[i]!, spread[i + 1]! + 1);
-  return spread;
 }

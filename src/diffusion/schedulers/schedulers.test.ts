@@ -26,7 +26,7 @@ import {
   stableDiffusionScheduler,
   supportsKarrasSigmas,
 } from './scheduler_config.ts';
-import { karrasSigmas, linspace, roundHalfToEven, sigmaToTimestep } from './timesteps.ts';
+import { distinctTimesteps, karrasSigmas, linspace, roundHalfToEven, sigmaToTimestep } from './timesteps.ts';
 
 type Denoiser = (input: Float32Array, timestep: number) => Float32Array;
 
@@ -180,6 +180,21 @@ describe('the forward process', () => {
     expect(karrasSigmas(1, 128, 3)[1]).toBeCloseTo(1.5 ** 7, 10);
     expect(linspace(0, 1, 1)).toEqual([0]);
   });
+
+  it.each([
+    { given: [9, 5, 5, 1], moved: [9, 6, 5, 1] },
+    { given: [3, 2, 2, 0, 0], moved: [4, 3, 2, 1, 0] },
+    { given: [9, 9, 9, 8], moved: [9, 8, 7, 6] },
+    { given: [9, 7, 7, 7], moved: [9, 8, 7, 6] },
+    { given: [7, 3], moved: [7, 3] },
+  ])('moves equal timesteps apart: $given to $moved', ({ given, moved }) => {
+    expect(distinctTimesteps(given, 10)).toEqual(moved);
+  });
+
+  it('visits every training timestep in as many steps of DPM-Solver++', () => {
+    const { steps } = createPlan({ scheduler: 'dpmsolver++', steps: 1000 });
+    expect(steps.map(({ timestep }) => timestep)).toEqual(Array.from({ length: 1000 }, (_, i) => 999 - i));
+  });
 });
 
 /** Every combination of sampler, spacing, end, prediction and Karras. */
@@ -198,12 +213,21 @@ for (const name of schedulerNames) {
     }
   }
 }
+/** Few, and those where a step is as short as training's own. */
+const COUNTS = [...Array.from({ length: 100 }, (_, i) => i + 1), 250, 500, 750, 999, 1000];
 const title = '$scheduler $spacing final $final $prediction karras $useKarrasSigmas eta $eta';
 
 describe('every setting', () => {
-  it.each(settings)(`${title}: every count from 1 to 100 is honoured with finite coefficients`, (config) => {
-    for (let steps = 1; steps <= 100; steps++) {
-      const plan = createPlan({ scheduler: config, steps });
+  it.each(settings)(`${title}: every count is honoured with finite coefficients`, (config) => {
+    for (const steps of COUNTS) {
+      // With an offset the leading spacing's last of 1000 steps would lie outside training, and diffusers fails there too.
+      const scheduler = steps > 500 ? { ...config, stepsOffset: 0 } : config;
+      const isTooLong = steps === 1000 && config.scheduler === 'dpmsolver++' && config.spacing === 'leading';
+      if (isTooLong && !config.useKarrasSigmas) {
+        expect(() => createPlan({ scheduler, steps })).toThrow('expected at most 999 with leading spacing');
+        continue;
+      }
+      const plan = createPlan({ scheduler, steps });
       const expected = config.scheduler === 'pndm' && steps > 1 ? steps + 1 : steps;
       expect(plan.steps.length).toBe(expected);
       const weights = finalWeights(plan);

@@ -45,20 +45,41 @@ export function spacedTimesteps(settings: SpacingSettings): number[] {
 
 /**
  * The timesteps of DPM-Solver++, whose grid has one more point, the end: linspace visits the first `steps` of
- * steps + 1 even points from T-1 to 0. From noisiest to cleanest, integers, exactly `steps` of them.
+ * steps + 1 even points from T-1 to 0. From noisiest to cleanest, distinct integers, exactly `steps` of them. Throws when a
+ * timestep would lie outside training's, or leading's steps would have no length.
  */
 export function solverTimesteps(settings: SpacingSettings): number[] {
   const { spacing, steps, trainTimesteps, stepsOffset } = settings;
   if (spacing === 'trailing') return trailingTimesteps(steps, trainTimesteps);
   if (spacing === 'linspace') {
     const grid = linspace(0, trainTimesteps - 1, steps + 1).map(roundHalfToEven);
-    return grid.reverse().slice(0, steps);
+    // T points at a distance of (T-1)/T: rounding to even puts two of them on the one in the middle.
+    return distinctTimesteps(grid.reverse().slice(0, steps), trainTimesteps);
   }
   const ratio = Math.floor(trainTimesteps / (steps + 1));
+  if (ratio === 0) {
+    throw new Error(
+      `steps: expected at most ${trainTimesteps - 1} with leading spacing, whose grid has one more point, received ${steps}`,
+    );
+  }
   return checkRange(
     Array.from({ length: steps }, (_, i) => (steps - i) * ratio + stepsOffset),
     settings,
   );
+}
+
+/**
+ * Moves equal timesteps apart as little as possible, towards more noise and where there is no room towards less. diffusers
+ * drops them, which makes fewer steps than asked for.
+ * @param descending at most `trainTimesteps` integers in 0..trainTimesteps-1
+ */
+export function distinctTimesteps(descending: readonly number[], trainTimesteps: number): number[] {
+  const spread = [...descending];
+  for (let i = spread.length - 2; i >= 0; i--) spread[i] = Math.max(spread[i]!, spread[i + 1]! + 1);
+  for (let i = 0; i < spread.length; i++) {
+    spread[i] = Math.min(spread[i]!, (i === 0 ? trainTimesteps : spread[i - 1]!) - 1);
+  }
+  return spread;
 }
 
 function trailingTimesteps(steps: number, trainTimesteps: number): number[] {
