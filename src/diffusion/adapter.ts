@@ -1,11 +1,11 @@
 /** An adapter on a text-to-image model: low-rank updates, soft tokens and whole weights, as graph inputs with their values. */
 
-import type { Tensors, Value } from '../graph/index.ts';
-import { input } from '../graph/index.ts';
+import type { Tensors, Value } from '../graph/building.ts';
+import { input } from '../graph/building.ts';
 import type { LinearShape, LoraFactors, Parameters } from '../models/index.ts';
 import { parametersFrom, withLora } from '../models/index.ts';
-import type { LoraAdapter, LoraLayer, LoraPart } from '../weights/lora_file.ts';
-import { LORA_PARTS } from '../weights/lora_file.ts';
+import type { LoraAdapter, LoraLayer, LoraPart } from '../weights/lora_adapter.ts';
+import { LORA_PARTS } from '../weights/lora_adapter.ts';
 
 /** Learned token embeddings that stand in front of every prompt, after the start token. */
 export interface SoftTokens {

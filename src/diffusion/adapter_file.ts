@@ -4,17 +4,14 @@
  */
 
 import type { LoraPart } from '../weights/lora_file.ts';
-import { LORA_PARTS, readLoraAdapter, writeLoraAdapter } from '../weights/lora_file.ts';
+import { readLoraAdapter, writeLoraAdapter } from '../weights/lora_file.ts';
 import { writeSafetensors } from '../weights/safetensors_writer.ts';
 import { openWeights } from '../weights/weight_source.ts';
-import type { Adapter, SoftTokens } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
 import { adapterLayout } from './adapter.ts';
-import { readWeightDifferences, weightDifferences } from './adapter_weights_file.ts';
-import { contextLength } from './graphs.ts';
+import { adaptableModules, adapterWithoutLora, EMBEDDING } from './adapter_weights.ts';
+import { weightDifferences } from './adapter_weights_file.ts';
 import type { TextToImageModel } from './model.ts';
-
-/** The tensor that AUTOMATIC1111, ComfyUI and diffusers read from a textual inversion file. */
-const EMBEDDING = 'emb_params';
 
 /**
  * Reads an adapter for a model: a LoRA file of kohya, diffusers or PEFT (a folder), differences of whole weights, or a textual
@@ -22,35 +19,9 @@ const EMBEDDING = 'emb_params';
  * @throws Error naming file and tensor when it is damaged or does not fit the model
  */
 export function readAdapter(file: string, model: TextToImageModel): Adapter {
-  const isFile = file.endsWith('.safetensors');
-  const softTokens = isFile ? readSoftTokens(file, model) : null;
-  if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
-  const weights = isFile ? readWeightDifferences(file, model) : null;
-  if (weights !== null) return Object.freeze({ lora: null, softTokens: null, weights });
-  const paths = Object.fromEntries(
-    LORA_PARTS.map((part) => [part, modulePaths(model[part].weights.names())]),
-  );
-  return Object.freeze({ lora: readLoraAdapter(file, paths), softTokens: null });
-}
-
-function modulePaths(names: readonly string[]): string[] {
-  return names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
-}
-
-/** The soft tokens of a file, `null` when it holds something else. */
-function readSoftTokens(file: string, model: TextToImageModel): SoftTokens | null {
-  const weights = openWeights([file]);
-  if (!weights.has(EMBEDDING)) return null;
-  const { shape } = weights.info(EMBEDDING);
-  const [count = 0, width] = shape;
-  const expected = model.textEncoder.config.hidden_size;
-  const most = contextLength(model) - 2;
-  if (shape.length !== 2 || width !== expected || count < 1 || count > most) {
-    throw new Error(
-      `${file}: expected ${EMBEDDING} [1..${most}, ${expected}], received [${shape.join(', ')}]`,
-    );
-  }
-  return Object.freeze({ count, width, data: weights.readFloat32(EMBEDDING) });
+  const other = file.endsWith('.safetensors') ? adapterWithoutLora(openWeights([file]), model) : null;
+  if (other !== null) return other;
+  return Object.freeze({ lora: readLoraAdapter(file, adaptableModules(model)), softTokens: null });
 }
 
 /**

@@ -3,14 +3,13 @@
  * a bias, the names under which ComfyUI and AUTOMATIC1111 add full matrices to a model.
  */
 
-import type { LoraPart } from '../weights/lora_file.ts';
-import { LORA_PARTS } from '../weights/lora_file.ts';
+import type { LoraPart } from '../weights/lora_adapter.ts';
+import { LORA_PARTS } from '../weights/lora_adapter.ts';
 import { flattenModulePath, kohyaStem } from '../weights/lora_names.ts';
 import type { TensorToWrite } from '../weights/safetensors_writer.ts';
-import type { WeightSource } from '../weights/weight_source.ts';
-import { openWeights } from '../weights/weight_source.ts';
+import type { WeightSource } from '../weights/weights_in_memory.ts';
 import type { WholeWeight, WholeWeights } from './adapter.ts';
-import type { TextToImageModel } from './model.ts';
+import type { TextToImageModel } from './assemble_model.ts';
 
 /** Folders of the parts of a model in diffusers layout. */
 export const COMPONENTS: Readonly<Record<LoraPart, string>> = Object.freeze({
@@ -64,15 +63,16 @@ function readBase(source: WeightSource, name: string, shape: readonly number[]):
 
 /**
  * The whole weights of a file of differences: the model's own plus the differences.
+ * @param source the file
  * @param model the model that the differences are added to
  * @returns `null` when the file holds something else
  * @throws Error naming the tensor that is not a difference of a parameter of the model
  */
 export function readWeightDifferences(
-  file: string,
+  source: WeightSource,
   model: Pick<TextToImageModel, LoraPart>,
 ): WholeWeights | null {
-  const source = openWeights([file]);
+  const file = source.description;
   if (!source.names().some((name) => DIFFERENCE.test(name))) return null;
   const bases: Record<LoraPart, WeightSource> = {
     textEncoder: model.textEncoder.weights,

@@ -1,11 +1,23 @@
 /** The graphs of text-to-image generation: prompt encoding, the guided denoiser, and the decoder. */
 
-import type { Value } from '../graph/index.ts';
-import { add, clamp, concat, expand, input, mul, reshape, scale, slice, split, sub } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import {
+  add,
+  clamp,
+  concat,
+  expand,
+  input,
+  mul,
+  reshape,
+  scale,
+  slice,
+  split,
+  sub,
+} from '../graph/building.ts';
 import { clipText, clipTextEmbeddings, unet, vaeDecode } from '../models/index.ts';
 import type { AdapterLayout } from './adapter.ts';
 import { adaptParameters, assertAllAdapted, SOFT_TOKENS_INPUT } from './adapter.ts';
-import type { TextToImageModel } from './model.ts';
+import type { TextToImageModel } from './assemble_model.ts';
 
 /** A value with the graph inputs of the adapter that it depends on. */
 export interface AdaptedValue {

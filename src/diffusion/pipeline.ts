@@ -1,12 +1,12 @@
 /** Text to image: encodes prompts, samples latents with classifier-free guidance, decodes images. */
 
-import type { Executable, Runtime } from '../graph/index.ts';
+import type { Executable, GraphRuntime, Runtime } from '../graph/index.ts';
 import type { Adapter } from './adapter.ts';
 import { adapterFeeds, adapterLayout, feedsOfPart, layoutKey, NO_ADAPTER } from './adapter.ts';
+import type { TextToImageModel } from './assemble_model.ts';
 import { putBatch, takeBatch } from './batches.ts';
 import type { LatentSize } from './graphs.ts';
 import { contextLength, guidedDenoiser, imageDecoder, promptContext } from './graphs.ts';
-import type { TextToImageModel } from './model.ts';
 import { gaussianNoise } from './noise.ts';
 import type { SamplerPlan } from './schedulers/plan.ts';
 import { denoiserInput, initialLatents, oldestNeeded, stepLatents } from './schedulers/plan.ts';
@@ -61,15 +61,15 @@ export interface BatchSizes {
 
 const DEFAULT_BATCH_SIZES: BatchSizes = Object.freeze({ prompts: 4, denoiser: 8, decoder: 8 });
 
-/** A model with the compiled graphs of generation on one runtime. */
-export class TextToImagePipeline {
+/** A model with the compiled graphs of generation on one runtime: a worker thread's, or a browser's. */
+export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
   readonly model: TextToImageModel;
-  readonly runtime: Runtime;
+  readonly runtime: On;
   readonly batchSizes: BatchSizes;
   readonly #graphs = new Map<string, Promise<Executable>>();
 
   /** Graphs are compiled when first needed, one for each shape and adapter layout. */
-  constructor(runtime: Runtime, model: TextToImageModel, batchSizes: Partial<BatchSizes> = {}) {
+  constructor(runtime: On, model: TextToImageModel, batchSizes: Partial<BatchSizes> = {}) {
     this.runtime = runtime;
     this.model = model;
     this.batchSizes = { ...DEFAULT_BATCH_SIZES, ...batchSizes };
@@ -241,7 +241,7 @@ export class TextToImagePipeline {
     for (const graph of graphs) await (await graph).release();
   }
 
-  #graph(key: string, build: () => Parameters<Runtime['compile']>[0]): Promise<Executable> {
+  #graph(key: string, build: () => Parameters<GraphRuntime['compile']>[0]): Promise<Executable> {
     let graph = this.#graphs.get(key);
     if (graph === undefined) {
       graph = this.runtime.compile(build());

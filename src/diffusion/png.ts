@@ -3,33 +3,17 @@
  * section 11.3.3).
  */
 
-import { crc32, inflateSync } from 'node:zlib';
+import { inflateSync } from 'node:zlib';
+import type { PngChunk, PngText } from './png_chunks.ts';
+import { CHUNK_OVERHEAD, crc32, SIGNATURE, textChunk, writePngChunks } from './png_chunks.ts';
 
-const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-
-/** Bytes of a chunk besides its data: length, type, checksum. */
-const CHUNK_OVERHEAD = 12;
+export { type PngChunk, type PngText, writePngChunks } from './png_chunks.ts';
 
 /**
  * Largest text that a compressed chunk may unpack to, in bytes: deflate packs up to 1000 to 1, and no record
  * of an image comes near this, so a larger one is an attack.
  */
 export const MAX_UNPACKED_TEXT = 16 * 1024 * 1024;
-
-/** One chunk of a PNG file. */
-export interface PngChunk {
-  /** Four letters, such as `IHDR`. */
-  readonly type: string;
-  readonly data: Uint8Array;
-}
-
-/** A text entry: keyword and text, as AUTOMATIC1111 and others keep under `parameters`. */
-export interface PngText {
-  /** 1 to 79 printable Latin-1 characters, without spaces at the ends or doubled. */
-  readonly keyword: string;
-  /** Any text without NUL. */
-  readonly text: string;
-}
 
 /**
  * Splits a PNG file into its chunks and checks signature, lengths, order and every checksum.
@@ -61,41 +45,6 @@ export function readPngChunks(bytes: Uint8Array): PngChunk[] {
   if (chunks[0].type !== 'IHDR')
     throw new Error(`PNG: expected the first chunk to be IHDR, received ${chunks[0].type}`);
   return chunks;
-}
-
-function serialiseChunk({ type, data }: PngChunk): Buffer {
-  const buffer = Buffer.alloc(CHUNK_OVERHEAD + data.length);
-  buffer.writeUInt32BE(data.length, 0);
-  buffer.write(type, 4, 'latin1');
-  buffer.set(data, 8);
-  buffer.writeUInt32BE(crc32(buffer.subarray(4, 8 + data.length)), 8 + data.length);
-  return buffer;
-}
-
-/** A PNG file from its chunks, with checksums. */
-export function writePngChunks(chunks: readonly PngChunk[]): Uint8Array {
-  return Buffer.concat([SIGNATURE, ...chunks.map(serialiseChunk)]);
-}
-
-function checkKeyword(keyword: string): void {
-  const isPrintable = /^[\x20-\x7e\xa1-\xff]{1,79}$/.test(keyword);
-  if (!isPrintable || keyword.trim() !== keyword || keyword.includes('  ')) {
-    throw new Error(
-      `PNG: keyword: expected 1 to 79 printable Latin-1 characters without outer or doubled spaces, received ${JSON.stringify(keyword)}`,
-    );
-  }
-}
-
-/** Chunk for a text: tEXt if all characters are Latin-1, else iTXt (uncompressed, without language). */
-function textChunk({ keyword, text }: PngText): PngChunk {
-  checkKeyword(keyword);
-  if (text.includes('\0'))
-    throw new Error(`PNG: the text ${keyword} contains NUL, which the format does not allow`);
-  if (/^[\0-\xff]*$/.test(text)) return { type: 'tEXt', data: Buffer.from(`${keyword}\0${text}`, 'latin1') };
-  // After the keyword: compression flag, compression method, language tag and translated keyword, the last
-  // two empty.
-  const head = Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1');
-  return { type: 'iTXt', data: Buffer.concat([head, Buffer.from(text, 'utf8')]) };
 }
 
 function unpack(data: Uint8Array, keyword: string): Buffer {

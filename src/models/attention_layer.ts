@@ -1,7 +1,7 @@
 /** Splitting of token vectors into attention heads and back. */
 
-import type { Value } from '../graph/index.ts';
-import { attention, reshape, transpose } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { attention, reshape, transpose } from '../graph/building.ts';
 
 /** [N, L, heads*size] to [N, heads, L, size]. */
 function splitHeads(x: Value, heads: number): Value {

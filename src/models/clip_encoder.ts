@@ -1,8 +1,8 @@
 /** The transformer encoder that CLIP's text and vision models share (pre-norm layers; Radford et al. 2021). */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { add, scope } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, scope } from '../graph/building.ts';
 import { multiHeadAttention } from './attention_layer.ts';
 import { ACTIVATIONS, namedLayerNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';

@@ -1,7 +1,7 @@
 /** CLIP's text encoder, the one that conditions Stable Diffusion (transformers' CLIPTextModel). */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
 import {
   add,
   argMax,
@@ -14,7 +14,7 @@ import {
   scope,
   shift,
   slice,
-} from '../graph/index.ts';
+} from '../graph/building.ts';
 import { clipEncoder, clipEncoderFields } from './clip_encoder.ts';
 import { parseConfig } from './config.ts';
 import { namedLayerNorm } from './layers.ts';

@@ -1,8 +1,8 @@
 /** CLIP's image encoder with its projection (transformers' CLIPVisionModelWithProjection). */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { add, concat, expand, reshape, scope, slice } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, concat, expand, reshape, scope, slice } from '../graph/building.ts';
 import { imageToTokens } from './attention_layer.ts';
 import { clipEncoder, clipEncoderFields } from './clip_encoder.ts';
 import { parseConfig } from './config.ts';

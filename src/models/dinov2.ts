@@ -1,6 +1,6 @@
 /** DINOv2's vision transformer (Oquab et al. 2023), with the weights of torch.hub or of transformers. */
 
-import type { Value } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
 import {
   add,
   concat,
@@ -13,7 +13,7 @@ import {
   slice,
   split,
   transpose,
-} from '../graph/index.ts';
+} from '../graph/building.ts';
 import { imageToTokens, multiHeadAttention } from './attention_layer.ts';
 import type { DinoV2Config } from './dinov2_config.ts';
 import { convolution, namedLayerNorm } from './layers.ts';

@@ -1,7 +1,7 @@
 /** Which weights a configuration calls for: names and shapes of every parameter of the whole model, found by building its graph. */
 
-import type { Shape } from '../graph/index.ts';
-import { input } from '../graph/index.ts';
+import type { Shape } from '../graph/building.ts';
+import { input } from '../graph/building.ts';
 import type { WeightSource } from '../weights/weight_source.ts';
 import { assertHolds } from '../weights/weight_tracking.ts';
 import type { ClipTextConfig } from './clip_text.ts';

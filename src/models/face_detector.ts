@@ -1,8 +1,8 @@
 /** A small detector of faces: for every cell of a grid a score, a box and five landmarks, without anchors. */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { add, reshape, resizeNearest, scale, scope, shift, softplus } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, reshape, resizeNearest, scale, scope, shift, softplus } from '../graph/building.ts';
 import { imageToTokens } from './attention_layer.ts';
 import { parseConfig } from './config.ts';
 import { backboneFields, checkBackbone, imageBackbone, stageStride } from './image_backbone.ts';

@@ -1,6 +1,6 @@
 /** Training of the face detector: which cells answer for which face, and the loss. */
 
-import type { Tensors, Value } from '../graph/index.ts';
+import type { Tensors, Value } from '../graph/building.ts';
 import {
   abs,
   add,
@@ -18,7 +18,7 @@ import {
   slice,
   softplus,
   sub,
-} from '../graph/index.ts';
+} from '../graph/building.ts';
 import type { FaceDetectorConfig, FaceDetectorOutputs } from './face_detector.ts';
 import { LANDMARKS } from './face_detector.ts';
 

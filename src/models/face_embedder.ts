@@ -1,8 +1,8 @@
 /** A small network that turns aligned faces into unit vectors, close together for the same person. */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { linear, mul, normalizeL2, oneHot, reduceSum, scale, scope, sub } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { linear, mul, normalizeL2, oneHot, reduceSum, scale, scope, sub } from '../graph/building.ts';
 import { parseConfig } from './config.ts';
 import { backboneFeatures, backboneFields, checkBackbone, imageBackbone } from './image_backbone.ts';
 import type { Parameters } from './parameters.ts';

@@ -1,8 +1,8 @@
 /** Small convolutional networks over images: residual stages or MobileNetV3-style ones, with group norm throughout. */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { add, globalAveragePool2d, hardSigmoid, mul, relu, scope } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, globalAveragePool2d, hardSigmoid, mul, relu, scope } from '../graph/building.ts';
 import type { ConvolutionShape } from './layers.ts';
 import { ACTIVATIONS, convolution, namedGroupNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';

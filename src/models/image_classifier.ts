@@ -1,8 +1,8 @@
 /** A small classifier of several attributes of an image at once: one backbone, one linear head an attribute. */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { globalAveragePool2d, reshape, scope } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { globalAveragePool2d, reshape, scope } from '../graph/building.ts';
 import { parseConfig } from './config.ts';
 import { backboneFeatures, backboneFields, checkBackbone, imageBackbone } from './image_backbone.ts';
 import { ACTIVATIONS } from './layers.ts';

@@ -1,7 +1,7 @@
 /** Layers looked up by name: convolutions, norms and activations, as the published models name their parameters. */
 
-import type { Value } from '../graph/index.ts';
-import { conv2d, gelu, groupNorm, hardSwish, layerNorm, quickGelu, relu, silu } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { conv2d, gelu, groupNorm, hardSwish, layerNorm, quickGelu, relu, silu } from '../graph/building.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Sizes of a convolution; `padding` is (top, left, bottom, right) or one number for all sides. */

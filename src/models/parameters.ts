@@ -1,7 +1,7 @@
 /** Where a model's parameters come from: files, graph inputs that are trained, or files with a LoRA on top. */
 
-import type { Shape, Value } from '../graph/index.ts';
-import { add, input, linear, matmul, reshape, sameShape, scale } from '../graph/index.ts';
+import type { Shape, Value } from '../graph/building.ts';
+import { add, input, linear, matmul, reshape, sameShape, scale } from '../graph/building.ts';
 
 /** Sizes of a linear layer and whether it has a bias. */
 export interface LinearShape {

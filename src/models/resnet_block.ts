@@ -1,7 +1,7 @@
 /** The residual block of the diffusion U-Net and its autoencoder (diffusers' ResnetBlock2D), and their resizing steps. */
 
-import type { Value } from '../graph/index.ts';
-import { add, reshape, resizeNearest, scale, scope, silu } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, reshape, resizeNearest, scale, scope, silu } from '../graph/building.ts';
 import { convolution, namedGroupNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';
 

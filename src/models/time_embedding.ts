@@ -1,7 +1,7 @@
 /** Embedding of diffusion timesteps: sines and cosines of many frequencies, then a small network. */
 
-import type { Value } from '../graph/index.ts';
-import { concat, constant, cos, mul, reshape, scope, silu, sin } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { concat, constant, cos, mul, reshape, scope, silu, sin } from '../graph/building.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Longest wavelength over 2 pi, in timesteps (Vaswani et al. 2017, section 3.5). */

@@ -1,7 +1,7 @@
 /** The spatial transformer of the diffusion U-Net: self-attention over pixels, cross-attention to the text, feed-forward. */
 
-import type { Value } from '../graph/index.ts';
-import { add, gelu, mul, scope, split } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, gelu, mul, scope, split } from '../graph/building.ts';
 import { imageToTokens, multiHeadAttention, tokensToImage } from './attention_layer.ts';
 import { namedGroupNorm, namedLayerNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';

@@ -1,7 +1,7 @@
 /** The U-Net that predicts noise from noisy latents, a timestep and text (diffusers' UNet2DConditionModel). */
 
-import type { Value } from '../graph/index.ts';
-import { concat, scope, silu } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { concat, scope, silu } from '../graph/building.ts';
 import { convolution, namedGroupNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';
 import { downsample, resnetBlock, upsample } from './resnet_block.ts';

@@ -1,8 +1,8 @@
 /** The autoencoder between images and latents (diffusers' AutoencoderKL; Rombach et al. 2022, section 3.1). */
 
 import { z } from 'zod';
-import type { Value } from '../graph/index.ts';
-import { add, clamp, exp, mul, scale, scope, silu, split } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { add, clamp, exp, mul, scale, scope, silu, split } from '../graph/building.ts';
 import { imageToTokens, multiHeadAttention, tokensToImage } from './attention_layer.ts';
 import { parseConfig } from './config.ts';
 import { convolution, namedGroupNorm } from './layers.ts';

@@ -1,7 +1,7 @@
 /** Models on weight files: graph weights that stay in their files, and the check that a file belongs to the model. */
 
-import type { Value } from '../graph/index.ts';
-import { cast, constant, weight } from '../graph/index.ts';
+import type { Value } from '../graph/building.ts';
+import { cast, constant, weight } from '../graph/building.ts';
 import type { WeightSource } from '../weights/weight_source.ts';
 import { trackUse } from '../weights/weight_tracking.ts';
 import type { Parameters } from './parameters.ts';

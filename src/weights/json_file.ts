@@ -1,14 +1,9 @@
 /** JSON object files (configs, indexes) read with errors that name the file. */
 
 import { readFileSync } from 'node:fs';
+import { isJsonObject, type JsonObject } from './json_object.ts';
 
-/** Parsed JSON object, its values unchecked. */
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-/** Whether a parsed JSON value is an object (not null, not an array). */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+export { isJsonObject, type JsonObject } from './json_object.ts';
 
 /**
  * Reads a JSON file that must hold an object.

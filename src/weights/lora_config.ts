@@ -1,7 +1,7 @@
 /** The PEFT LoraConfig: alpha and rank of each module read from it, and one written for an adapter. */
 
-import type { JsonObject } from './json_file.ts';
-import { isJsonObject } from './json_file.ts';
+import type { JsonObject } from './json_object.ts';
+import { isJsonObject } from './json_object.ts';
 import type { LoraLayer } from './lora_adapter.ts';
 
 /** Alpha of a module whose matrices have the given rank, so that the scale is alpha / rank. */

@@ -5,15 +5,15 @@
 
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { float8ToFloat32 } from './float8.ts';
-import { bfloat16ToFloat32, float16ToFloat32 } from './float16.ts';
 import {
   MAX_HEADER_BYTES,
   parseSafetensorsHeader,
-  type SafetensorsDtype,
   type SafetensorsEntry,
   type SafetensorsHeader,
 } from './safetensors_header.ts';
+import { decodeTensor, type TensorValues, toFloat32 } from './tensor_values.ts';
+
+export { type TensorValues, toFloat32 } from './tensor_values.ts';
 
 /** Largest single read, because one read call of the operating system takes less than 2 GiB. */
 const LARGEST_READ = 1 << 30;
@@ -23,22 +23,6 @@ export interface SafetensorsFile extends SafetensorsHeader {
   /** Absolute path. */
   readonly path: string;
 }
-
-/**
- * Elements of a tensor in JavaScript: every floating type but F64 as float32 values, integers in their own
- * arrays.
- */
-export type TensorValues =
-  | Float32Array
-  | Float64Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Uint16Array
-  | Int8Array
-  | Uint8Array;
 
 /** Runs `use` with the file open for reading. */
 function withOpenFile<T>(path: string, use: (descriptor: number) => T): T {
@@ -93,42 +77,6 @@ export function openSafetensors(path: string): SafetensorsFile {
   }
 }
 
-/** Little-endian bytes of a tensor as typed elements; floating types but F64 become float32. */
-function decodeTensor(bytes: Uint8Array, dtype: SafetensorsDtype): TensorValues {
-  const { buffer } = bytes;
-  switch (dtype) {
-    case 'F32':
-      return new Float32Array(buffer);
-    case 'F16':
-      return float16ToFloat32(new Uint16Array(buffer));
-    case 'BF16':
-      return bfloat16ToFloat32(new Uint16Array(buffer));
-    case 'F8_E4M3':
-      return float8ToFloat32(bytes, 'E4M3');
-    case 'F8_E5M2':
-      return float8ToFloat32(bytes, 'E5M2');
-    case 'F64':
-      return new Float64Array(buffer);
-    case 'I64':
-      return new BigInt64Array(buffer);
-    case 'U64':
-      return new BigUint64Array(buffer);
-    case 'I32':
-      return new Int32Array(buffer);
-    case 'U32':
-      return new Uint32Array(buffer);
-    case 'I16':
-      return new Int16Array(buffer);
-    case 'U16':
-      return new Uint16Array(buffer);
-    case 'I8':
-      return new Int8Array(buffer);
-    case 'U8':
-    case 'BOOL':
-      return bytes;
-  }
-}
-
 /** Reads the bytes of one tensor at its place in the file `path`, into memory of its own. */
 export function readEntryBytes(path: string, entry: SafetensorsEntry): Uint8Array {
   try {
@@ -141,17 +89,6 @@ export function readEntryBytes(path: string, entry: SafetensorsEntry): Uint8Arra
 /** Element values of one tensor at its place in the file `path`, in the array type of its element type. */
 export function readEntryValues(path: string, entry: SafetensorsEntry): TensorValues {
   return decodeTensor(readEntryBytes(path, entry), entry.dtype);
-}
-
-/**
- * Any element values as float32: F64 is rounded, integers are exact up to 2^24 in magnitude and rounded
- * beyond.
- */
-export function toFloat32(values: TensorValues): Float32Array {
-  if (values instanceof Float32Array) return values;
-  if (values instanceof BigInt64Array || values instanceof BigUint64Array)
-    return Float32Array.from(values, Number);
-  return Float32Array.from(values);
 }
 
 function entryOf(file: SafetensorsFile, name: string): SafetensorsEntry {

@@ -1,61 +1,20 @@
-/**
- * Weight sources: named tensors looked up over files or memory, narrowed by prefix, renamed, and checked for
- * completeness.
- */
+/** Weight sources over one or several safetensors files, of which only the headers are read. */
 
-import {
-  openSafetensors,
-  readEntryBytes,
-  readEntryValues,
-  type SafetensorsFile,
-  toFloat32,
-} from './safetensors.ts';
-import type { SafetensorsDtype, SafetensorsEntry } from './safetensors_header.ts';
+import { openSafetensors, readEntryBytes, readEntryValues, type SafetensorsFile } from './safetensors.ts';
+import type { SafetensorsEntry } from './safetensors_header.ts';
+import { toFloat32 } from './tensor_values.ts';
+import { missingTensor, type WeightSource } from './weights_in_memory.ts';
 
-/** What a weight is and where its bytes lie. */
-export interface WeightInfo {
-  readonly dtype: SafetensorsDtype;
-  readonly shape: readonly number[];
-  /** Absolute path of the file with the bytes, or null when they are in memory. */
-  readonly file: string | null;
-  /** First byte within `file` (0 in memory). */
-  readonly offset: number;
-  /** Number of bytes. */
-  readonly length: number;
-}
-
-/** A lookup of named tensors. */
-export interface WeightSource {
-  /** Where the tensors come from, for messages: paths, or "memory". */
-  readonly description: string;
-  /** All names, in the order of the files. */
-  names(): readonly string[];
-  has(name: string): boolean;
-  /** Type and place of one tensor. @throws when there is no such tensor */
-  info(name: string): WeightInfo;
-  /** Row-major bytes of one tensor as stored (little-endian). @throws when there is no such tensor */
-  readBytes(name: string): Uint8Array;
-  /** Row-major elements as float32, whatever the stored type. @throws when there is no such tensor */
-  readFloat32(name: string): Float32Array;
-}
-
-/** How many names an error message lists before it only counts. */
-const NAMES_IN_MESSAGE = 12;
-
-/** Names for a message: the first dozen, and how many more there are. */
-export function listNames(names: readonly string[]): string {
-  const rest = names.length - NAMES_IN_MESSAGE;
-  return names.slice(0, NAMES_IN_MESSAGE).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
-}
-
-/** Error for a tensor that a source does not have, with up to three names that end alike. */
-export function missingTensor(name: string, description: string, names: readonly string[]): Error {
-  const end = name.slice(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1);
-  const similar = names.filter((candidate) => candidate.endsWith(end)).slice(0, 3);
-  const hint =
-    similar.length > 0 ? ` (similar names: ${similar.join(', ')})` : ` (it has ${names.length} others)`;
-  return new Error(`${description}: has no tensor ${JSON.stringify(name)}${hint}`);
-}
+export {
+  listNames,
+  type MemoryWeight,
+  missingTensor,
+  type WeightInfo,
+  type WeightSource,
+  weightsFromMemory,
+  withPrefix,
+  withRenaming,
+} from './weights_in_memory.ts';
 
 interface Located {
   readonly file: SafetensorsFile;
@@ -132,90 +91,4 @@ export function weightsFromShards(description: string, shardOf: ReadonlyMap<stri
     located.set(name, { file, entry });
   }
   return sourceFromLocations(description, located);
-}
-
-/** A tensor in memory: row-major float32 elements. */
-export interface MemoryWeight {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-/**
- * Weight source over tensors in memory (`info().file` is null).
- * @throws when an array has not as many elements as its shape
- */
-export function weightsFromMemory(
-  tensors: Readonly<Record<string, MemoryWeight>>,
-  description = 'memory',
-): WeightSource {
-  const weights = new Map(Object.entries(tensors));
-  for (const [name, { shape, data }] of weights) {
-    const count = shape.reduce((product, size) => product * size, 1);
-    if (data.length !== count) {
-      throw new Error(
-        `${description}: tensor ${JSON.stringify(name)}: [${shape.join(', ')}] takes ${count} elements, received ${data.length}`,
-      );
-    }
-  }
-  const names = Object.freeze([...weights.keys()]);
-  const find = (name: string): MemoryWeight => {
-    const found = weights.get(name);
-    if (found === undefined) throw missingTensor(name, description, names);
-    return found;
-  };
-  return Object.freeze({
-    description,
-    names: () => names,
-    has: (name: string) => weights.has(name),
-    info: (name: string) => {
-      const { shape, data } = find(name);
-      return Object.freeze({ dtype: 'F32' as const, shape, file: null, offset: 0, length: data.byteLength });
-    },
-    readBytes: (name: string) => {
-      const { data } = find(name);
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    },
-    readFloat32: (name: string) => find(name).data,
-  });
-}
-
-/**
- * The same tensors under other names.
- * @param rename new name of a tensor, or null to leave it out
- * @throws when two tensors get the same new name
- */
-export function withRenaming(source: WeightSource, rename: (name: string) => string | null): WeightSource {
-  const original = new Map<string, string>();
-  for (const name of source.names()) {
-    const renamed = rename(name);
-    if (renamed === null) continue;
-    if (original.has(renamed)) {
-      throw new Error(
-        `${source.description}: ${original.get(renamed)} and ${name} are both named ${renamed}`,
-      );
-    }
-    original.set(renamed, name);
-  }
-  const names = Object.freeze([...original.keys()]);
-  const find = (name: string): string => {
-    const found = original.get(name);
-    if (found === undefined) throw missingTensor(name, source.description, names);
-    return found;
-  };
-  return Object.freeze({
-    description: source.description,
-    names: () => names,
-    has: (name: string) => original.has(name),
-    info: (name: string) => source.info(find(name)),
-    readBytes: (name: string) => source.readBytes(find(name)),
-    readFloat32: (name: string) => source.readFloat32(find(name)),
-  });
-}
-
-/**
- * The tensors whose names begin with `prefix`, without it: `withPrefix(source,
- * 'text_model.').info('final_layer_norm.bias')`.
- */
-export function withPrefix(source: WeightSource, prefix: string): WeightSource {
-  return withRenaming(source, (name) => (name.startsWith(prefix) ? name.slice(prefix.length) : null));
 }

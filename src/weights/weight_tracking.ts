@@ -3,7 +3,7 @@
  * needs.
  */
 
-import { listNames, type WeightSource } from './weight_source.ts';
+import { listNames, type WeightSource } from './weights_in_memory.ts';
 
 /** A weight source that remembers which tensors were asked for. */
 export interface TrackedWeightSource extends WeightSource {

@@ -1,7 +1,5 @@
 /** Graph to ONNX: writes the nodes between leaves and outputs as a serialized ModelProto; weights stay in their files. */
 
-import { statSync } from 'node:fs';
-import path from 'node:path';
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { AttributeProto, NodeProto, TensorProto, ValueInfoProto } from 'onnx-buf';
 import {
@@ -47,14 +45,22 @@ export interface EncodedModel {
   readonly outputs: readonly NamedTensorType[];
   /** Folder against which the locations of external weights are relative; `null` when there are none. */
   readonly externalRoot: string | null;
+  /** External weights: the bytes that must be there when the model is loaded. */
+  readonly weights: readonly EncodedWeight[];
+}
+
+/** A weight whose bytes stay outside an encoded model. */
+export interface EncodedWeight {
+  readonly name: string;
+  readonly region: FileRegion;
 }
 
 /**
  * Encodes the graph that computes `outputs`.
  * @param outputs values by the name under which they leave the model
  * @param device execution provider that the emission is for
- * @throws Error when two different inputs share a name, a weight's file is missing or too short, or the model passes
- *   protobuf's 2 GiB limit
+ * @throws Error when two different inputs share a name, weights lie below different roots, or the model passes protobuf's
+ *   2 GiB limit
  */
 export function encodeModel(outputs: Readonly<Record<string, Value>>, device = 'cpu'): EncodedModel {
   const encoder = new Encoder(device, outputs);
@@ -88,6 +94,7 @@ export function encodeModel(outputs: Readonly<Record<string, Value>>, device = '
     inputs: encoder.inputs,
     outputs: outputInfos,
     externalRoot: encoder.externalRoot,
+    weights: encoder.weights,
   };
 }
 
@@ -95,12 +102,12 @@ class Encoder implements EmitContext {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly inputs: NamedTensorType[] = [];
+  readonly weights: EncodedWeight[] = [];
   readonly device: string;
   externalRoot: string | null = null;
   constantBytes = 0;
   readonly #names = new Map<Value, string>();
   readonly #constants = new Map<string, string>();
-  readonly #fileSizes = new Map<string, number | null>();
   #next = 0;
   #scope = '';
   readonly #outputNames = new Map<Value, string>();
@@ -173,7 +180,7 @@ class Encoder implements EmitContext {
   constant(data: readonly number[] | TensorData, shape: Shape, dtype: DataType = 'float32'): string {
     const typed = toTensorData(data, dtype);
     const bytes = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
-    const key = bytes.length <= 4096 ? `${dtype}[${shape}]${Buffer.from(bytes).toString('base64')}` : null;
+    const key = bytes.length <= 4096 ? `${dtype}[${shape}]${String.fromCharCode(...bytes)}` : null;
     const known = key === null ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = `c${this.#next++}`;
@@ -206,34 +213,22 @@ class Encoder implements EmitContext {
     return input.name;
   }
 
-  #checkRegion(name: string, { file, offset, length }: FileRegion): void {
-    let size = this.#fileSizes.get(file);
-    if (size === undefined) {
-      size = fileSize(file);
-      this.#fileSizes.set(file, size);
-    }
-    if (size === null) throw new Error(`weight ${name}: expected a file at ${file}, found none`);
-    if (size < offset + length) {
-      throw new Error(`weight ${name}: expected at least ${offset + length} bytes in ${file}, found ${size}`);
-    }
-  }
-
   #addWeight(name: string, type: TensorType, region: FileRegion): string {
     const key = `${region.file}@${region.offset}:${type.dtype}[${type.shape}]`;
     const known = this.#constants.get(key);
     if (known !== undefined) return known;
-    const { root } = path.parse(region.file);
+    const root = rootOf(region.file);
     if (this.externalRoot !== null && this.externalRoot !== root) {
       throw new Error(
         `encodeModel: expected all weight files under ${this.externalRoot}, received ${region.file}`,
       );
     }
     this.externalRoot = root;
-    this.#checkRegion(name, region);
+    this.weights.push({ name, region });
     const unique = `w${this.#next++}:${name}`;
     this.#constants.set(key, unique);
     const entries = {
-      location: path.relative(root, region.file).split(path.sep).join('/'),
+      location: region.file.slice(root.length).replaceAll('\\', '/'),
       offset: String(region.offset),
       length: String(region.length),
     };
@@ -252,9 +247,9 @@ class Encoder implements EmitContext {
   }
 }
 
-/** Bytes of the file, or `null` when there is none. */
-function fileSize(file: string): number | null {
-  return statSync(file, { throwIfNoEntry: false })?.size ?? null;
+/** What an absolute path begins with: `/`, a drive such as `C:\\`, or a share of another machine. */
+function rootOf(file: string): string {
+  return /^(?:[A-Za-z]:[\\/]|\\\\[^\\]+\\[^\\]+\\|\/)/.exec(file)?.[0] ?? '';
 }
 
 function attributeProto(name: string, attribute: OnnxAttribute): AttributeProto {

@@ -97,7 +97,13 @@ test.each([
 });
 
 test('a model that ONNX Runtime refuses is an error, and the runtime goes on', async () => {
-  const broken = { bytes: new Uint8Array([1, 2, 3]), inputs: [], outputs: [], externalRoot: null };
+  const broken = {
+    bytes: new Uint8Array([1, 2, 3]),
+    inputs: [],
+    outputs: [],
+    externalRoot: null,
+    weights: [],
+  };
   await expect(runtime.load(broken)).rejects.toThrow(/^runtime: cpu could not compile the graph: /);
   const graph = await runtime.compile(double());
   expect((await graph.run({ x: Float32Array.of(1, 2) })).y).toEqual(Float32Array.of(2, 4));

@@ -3,21 +3,20 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import type { EncodedModel, NamedTensorType } from '../onnx/encode.ts';
+import { assertWeightsThere } from '../onnx/check_weights.ts';
+import type { EncodedModel } from '../onnx/encode.ts';
 import { encodeModel } from '../onnx/encode.ts';
 import type { TensorData } from '../types.ts';
-import { describeType, elementCount } from '../types.ts';
 import type { Value } from '../value.ts';
-import { toTensorData } from '../value.ts';
-import type { Request, Response, SessionSettings, TensorMessage, WorkerSettings } from './messages.ts';
+import type { Executable, GraphRuntime, Tensors } from './executable.ts';
+import type { StagedFeeds } from './feeds.ts';
+import { stageFeeds } from './feeds.ts';
+import type { Request, Response, SessionSettings, WorkerSettings } from './messages.ts';
 import { buffersOf } from './messages.ts';
 import { startWorker } from './start_worker.ts';
 
 /** Devices by the names that users give them. `auto` is the first that works. */
 export type DeviceName = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml' | 'auto';
-
-/** Tensors by name, elements in row-major order. */
-export type Tensors = Readonly<Record<string, TensorData>>;
 
 /** How to start a runtime. */
 export interface RuntimeOptions {
@@ -34,30 +33,13 @@ const DEFAULT_SETTINGS: SessionSettings = Object.freeze({
   profile: null,
 });
 
-/** A graph that is ready to run. */
-export interface Executable {
-  readonly inputs: readonly NamedTensorType[];
-  readonly outputs: readonly NamedTensorType[];
-  /**
-   * Computes all outputs.
-   * @param feeds one tensor for each input, elements in row-major order
-   * @throws Error naming the input when one is missing, unknown or of the wrong length
-   */
-  run(feeds: Tensors): Promise<Record<string, TensorData>>;
-  /**
-   * Gives the session's memory back once every holder has released it.
-   * @returns file of the profile, when one was asked for and this was the last holder; see `summarizeProfile`
-   */
-  release(): Promise<string | null>;
-}
-
 interface CachedSession {
   readonly ready: Promise<void>;
   holders: number;
 }
 
 /** Worker thread, sessions and their cache on one device. */
-export class Runtime {
+export class Runtime implements GraphRuntime {
   readonly device: Exclude<DeviceName, 'auto'>;
   readonly threads: number;
   readonly #worker: Worker;
@@ -94,6 +76,7 @@ export class Runtime {
   /** Like {@link compile}, for a model that is encoded already. */
   async load(model: EncodedModel, settings: Partial<SessionSettings> = {}): Promise<Executable> {
     if (this.#failure !== null) throw this.#failure;
+    assertWeightsThere(model.weights);
     const full: SessionSettings = { ...DEFAULT_SETTINGS, ...settings };
     const key = createHash('sha256').update(model.bytes).update(JSON.stringify(full)).digest('hex');
     let cached = this.#sessions.get(key);
@@ -130,7 +113,7 @@ export class Runtime {
     let released = false;
     const { inputs, outputs } = model;
     // Feeds are copied into buffers that travel to the worker and back: large tensors cost no fresh memory at each run.
-    const idle: Staged[] = [];
+    const idle: StagedFeeds[] = [];
     const run = async (feeds: Tensors): Promise<Record<string, TensorData>> => {
       if (released) throw new Error('runtime: this graph was released');
       const staged = stageFeeds(inputs, feeds, idle.pop());
@@ -181,40 +164,3 @@ export class Runtime {
 }
 
 type DistributiveOmit<T, Key extends keyof T> = T extends unknown ? Omit<T, Key> : never;
-
-type Staged = Readonly<Record<string, TensorMessage>>;
-
-/** Copies feeds into `buffers` of an earlier run, or into new ones, after checking them against the inputs. */
-function stageFeeds(inputs: readonly NamedTensorType[], feeds: Tensors, buffers: Staged | undefined): Staged {
-  for (const name of Object.keys(feeds)) {
-    if (!inputs.some((input) => input.name === name)) {
-      throw new Error(
-        `runtime: expected inputs ${inputs.map((input) => input.name).join(', ')}, received ${name}`,
-      );
-    }
-  }
-  const messages: Record<string, TensorMessage> = {};
-  for (const input of inputs) {
-    const data = feeds[input.name];
-    if (data === undefined)
-      throw new Error(`runtime: expected input ${input.name} (${describeType(input)}), received none`);
-    const typed = toTensorData(data, input.dtype);
-    if (typed.length !== elementCount(input.shape)) {
-      throw new Error(
-        `runtime: expected ${describeType(input)} for ${input.name}, received ${typed.length} elements`,
-      );
-    }
-    messages[input.name] = {
-      dtype: input.dtype,
-      shape: input.shape,
-      data: copyInto(typed, buffers?.[input.name]?.data),
-    };
-  }
-  return messages;
-}
-
-function copyInto(source: TensorData, target: TensorData | undefined): TensorData {
-  if (target === undefined) return source.slice() as TensorData;
-  target.set(source as never);
-  return target;
-}

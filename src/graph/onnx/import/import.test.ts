@@ -314,6 +314,7 @@ test.each(AGAINST_ONNX_RUNTIME)('%s agrees with ONNX Runtime', async (name, grap
     inputs: types(inputs),
     outputs: types(outputs),
     externalRoot: null,
+    weights: [],
   });
   const expected = await original.run(feeds);
   const imported = await runtime.compile(outputs);

@@ -1,0 +1,64 @@
+/** Adapters from the tensors of one file, wherever its bytes lie: nothing here needs Node. */
+
+import { LORA_PARTS, type LoraModulePaths } from '../weights/lora_adapter.ts';
+import { createResolver, readLoraWeights } from '../weights/lora_layers.ts';
+import type { WeightSource } from '../weights/weights_in_memory.ts';
+import type { Adapter, SoftTokens } from './adapter.ts';
+import { readWeightDifferences } from './adapter_weights_file.ts';
+import type { TextToImageModel } from './assemble_model.ts';
+import { contextLength } from './graphs.ts';
+
+/** The tensor that AUTOMATIC1111, ComfyUI and diffusers read from a textual inversion file. */
+export const EMBEDDING = 'emb_params';
+
+/** Module paths of a model's layers by part, among which the names of LoRA files are looked up. */
+export function adaptableModules(model: TextToImageModel): LoraModulePaths {
+  return Object.fromEntries(LORA_PARTS.map((part) => [part, modulePaths(model[part].weights.names())]));
+}
+
+/**
+ * The adapter of one `.safetensors` file: LoRA of kohya or diffusers, differences of whole weights, or a textual inversion.
+ * @param metadata text fields of the file's header
+ * @throws Error naming file and tensor when it is damaged or does not fit the model
+ */
+export function adapterFromWeights(
+  source: WeightSource,
+  metadata: Readonly<Record<string, string>>,
+  model: TextToImageModel,
+): Adapter {
+  const other = adapterWithoutLora(source, model);
+  if (other !== null) return other;
+  const lora = readLoraWeights(source, metadata, createResolver(adaptableModules(model)));
+  return Object.freeze({ lora, softTokens: null });
+}
+
+/**
+ * The adapter of a file that holds differences of whole weights or a textual inversion; `null` for another file.
+ * @throws Error naming file and tensor when it does not fit the model
+ */
+export function adapterWithoutLora(source: WeightSource, model: TextToImageModel): Adapter | null {
+  const softTokens = readSoftTokens(source, model);
+  if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
+  const weights = readWeightDifferences(source, model);
+  return weights === null ? null : Object.freeze({ lora: null, softTokens: null, weights });
+}
+
+/** Paths of the modules that have a weight. */
+function modulePaths(names: readonly string[]): string[] {
+  return names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
+}
+
+/** The soft tokens of a file, `null` when it holds something else. */
+function readSoftTokens(weights: WeightSource, model: TextToImageModel): SoftTokens | null {
+  if (!weights.has(EMBEDDING)) return null;
+  const { shape } = weights.info(EMBEDDING);
+  const [count = 0, width] = shape;
+  const expected = model.textEncoder.config.hidden_size;
+  const most = contextLength(model) - 2;
+  if (shape.length !== 2 || width !== expected || count < 1 || count > most) {
+    throw new Error(
+      `${weights.description}: expected ${EMBEDDING} [1..${most}, ${expected}], received [${shape.join(', ')}]`,
+    );
+  }
+  return Object.freeze({ count, width, data: weights.readFloat32(EMBEDDING) });
+}

@@ -1,0 +1,36 @@
+/** What runs graphs, wherever it runs them: on a worker thread of Node, or in a browser. */
+
+import type { NamedTensorType } from '../onnx/encode.ts';
+import type { TensorData } from '../types.ts';
+import type { Value } from '../value.ts';
+
+/** Tensors by name, elements in row-major order. */
+export type Tensors = Readonly<Record<string, TensorData>>;
+
+/** A graph that is ready to run. */
+export interface Executable {
+  readonly inputs: readonly NamedTensorType[];
+  readonly outputs: readonly NamedTensorType[];
+  /**
+   * Computes all outputs.
+   * @param feeds one tensor for each input, elements in row-major order
+   * @throws Error naming the input when one is missing, unknown or of the wrong length
+   */
+  run(feeds: Tensors): Promise<Record<string, TensorData>>;
+  /**
+   * Gives the session's memory back once every holder has released it.
+   * @returns file of the profile, when one was asked for and this was the last holder; see `summarizeProfile`
+   */
+  release(): Promise<string | null>;
+}
+
+/** What makes graphs ready to run. */
+export interface GraphRuntime {
+  /** Name of the execution provider that graphs are emitted for. */
+  readonly device: string;
+  /**
+   * Compiles the graph of `outputs`, values by the name under which they leave it.
+   * @throws Error when the device cannot run the graph
+   */
+  compile(outputs: Readonly<Record<string, Value>>): Promise<Executable>;
+}
