@@ -3,7 +3,7 @@
 import * as activation from '../operators/activation.ts';
 import * as arithmetic from '../operators/arithmetic.ts';
 import { cast } from '../operators/logic.ts';
-import { matmul } from '../operators/matmul.ts';
+import { gemm, matmul } from '../operators/matmul.ts';
 import { transposeLast } from '../operators/shape.ts';
 import { logSoftmax, softmax } from '../operators/softmax.ts';
 import * as unary from '../operators/unary.ts';
@@ -37,9 +37,13 @@ function alongChannels(apply: (x: Value, axis: number) => Value): NodeImporter {
   };
 }
 
-function product(node: ModelNode, turnA: string, turnB: string): Value {
+/** The product of a node's first two inputs, each turned where the flag of that name says so, plus a bias [columns]. */
+function product(node: ModelNode, turnA: string, turnB: string, bias: Value | null = null): Value {
   const [a, b] = [node.tensor(0).plain(), node.tensor(1).plain()];
-  return matmul(node.flag(turnA) ? transposeLast(a) : a, node.flag(turnB) ? transposeLast(b) : b);
+  const [transposeA, transposeB] = [node.flag(turnA), node.flag(turnB)];
+  if (a.shape.length === 2 && b.shape.length === 2) return gemm(a, b, { transposeA, transposeB, bias });
+  const y = matmul(transposeA ? transposeLast(a) : a, transposeB ? transposeLast(b) : b);
+  return bias === null ? y : add(y, bias);
 }
 
 const ACTIVATIONS: Readonly<Record<string, (x: Value) => Value>> = Object.freeze({
@@ -75,9 +79,7 @@ export function fusedBias(node: ModelNode): Value | null {
 }
 
 function fusedProduct(node: ModelNode): Tensor {
-  const bias = fusedBias(node);
-  const y = product(node, 'transpose_a', 'transpose_b');
-  return applyFused(node, ofPlain(bias === null ? y : add(y, bias)));
+  return applyFused(node, ofPlain(product(node, 'transpose_a', 'transpose_b', fusedBias(node))));
 }
 
 function power(node: ModelNode): Tensor {
