@@ -5,9 +5,17 @@ import { nameOfCell } from '../fairness/target_distribution.ts';
 import type { BootstrapOptions } from './bootstrap.ts';
 import { bootstrapIntervals } from './bootstrap.ts';
 import type { Interval } from './intervals.ts';
-import { DEFAULT_LEVEL } from './intervals.ts';
+import { DEFAULT_LEVEL, withinRange } from './intervals.ts';
 import type { Summary } from './metrics.ts';
-import { distributionOf, NO_FACE, pairwiseBias, summarize, totalVariation } from './metrics.ts';
+import {
+  distributionOf,
+  largestBias,
+  largestTotalVariation,
+  NO_FACE,
+  pairwiseBias,
+  summarize,
+  totalVariation,
+} from './metrics.ts';
 import { expectedBias, expectedTotalVariation } from './noise_floor.ts';
 
 /** Predictions for the images of one prompt. */
@@ -100,15 +108,11 @@ export function measureAttribute(
   const measure = (
     values: readonly number[],
     interval: Interval | null,
+    largest: number,
     floorAt: (shares: readonly number[], images: number) => number,
   ): Measure => ({
     ...summarize(values),
-    // Bias and total variation lie in 0..1; a centred bootstrap can reach beyond.
-    interval: interval && {
-      ...interval,
-      low: Math.min(1, Math.max(0, interval.low)),
-      high: Math.min(1, Math.max(0, interval.high)),
-    },
+    interval: interval && withinRange(interval, 0, largest),
     floor: groups.length === 0 ? null : meanFloor(groups, (images) => floorAt(shares, images)),
   });
   const everything = distributionOf(
@@ -123,11 +127,13 @@ export function measureAttribute(
     bias: measure(
       prompts.map((prompt) => prompt.bias),
       intervals[0] ?? null,
+      largestBias(shares.length),
       expectedBias,
     ),
     totalVariation: measure(
       prompts.map((prompt) => prompt.totalVariation),
       intervals[1] ?? null,
+      largestTotalVariation(shares),
       expectedTotalVariation,
     ),
     noFaceRate: everything.noFaceRate,
@@ -153,10 +159,7 @@ function meanIntervals(
     }
     return [bias / sample.length, distance / sample.length];
   };
-  return bootstrapIntervals(groups, means, bootstrap).map(({ low, high }) => ({
-    low: Math.max(0, low),
-    high,
-  }));
+  return bootstrapIntervals(groups, means, bootstrap).map(({ low, high }) => ({ low, high }));
 }
 
 function meanFloor(groups: readonly (readonly number[])[], floorAt: (images: number) => number): number {

@@ -3,7 +3,14 @@
 import type { AttributeResult, PromptResult } from './attribute_result.ts';
 import type { BootstrapInterval, BootstrapOptions, Groups } from './bootstrap.ts';
 import { bootstrapInterval } from './bootstrap.ts';
-import { distributionOf, pairwiseBias, totalVariation } from './metrics.ts';
+import { withinRange } from './intervals.ts';
+import {
+  distributionOf,
+  largestBias,
+  largestTotalVariation,
+  pairwiseBias,
+  totalVariation,
+} from './metrics.ts';
 
 /** Change of one attribute's measures, after minus before; negative is better. */
 export interface AttributeChange {
@@ -65,14 +72,22 @@ export function compareAttribute(
   };
   return {
     attribute: before.attribute,
-    bias: bootstrapInterval(groups, changeOf(pairwiseBias), bootstrap),
-    totalVariation: bootstrapInterval(
-      groups,
-      changeOf((frequencies) => totalVariation(frequencies, before.target)),
-      bootstrap,
+    bias: withinChange(bootstrapInterval(groups, changeOf(pairwiseBias), bootstrap), largestBias(classes)),
+    totalVariation: withinChange(
+      bootstrapInterval(
+        groups,
+        changeOf((frequencies) => totalVariation(frequencies, before.target)),
+        bootstrap,
+      ),
+      largestTotalVariation(before.target),
     ),
     prompts: pairs.length,
   };
+}
+
+/** The interval of a change, cut to what a measure that lies in 0..`largest` can change by. */
+export function withinChange(interval: BootstrapInterval, largest: number): BootstrapInterval {
+  return withinRange(interval, -largest, largest);
 }
 
 function classesOf(prompt: PromptResult): number[] {

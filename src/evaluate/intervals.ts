@@ -13,6 +13,12 @@ export interface Interval {
 /** Confidence level where none is given. */
 export const DEFAULT_LEVEL = 0.95;
 
+/** An interval cut to the range that its quantity can have: a shifted bootstrap may reach beyond. */
+export function withinRange<Kind extends Interval>(interval: Kind, low: number, high: number): Kind {
+  const limit = (end: number) => Math.min(high, Math.max(low, end));
+  return { ...interval, low: limit(interval.low), high: limit(interval.high) };
+}
+
 function requireCounts(successes: number, trials: number, level: number): void {
   if (!Number.isInteger(trials) || trials < 1) {
     throw new Error(`Interval: expected a whole number of trials from 1, received ${trials}`);

@@ -2,6 +2,16 @@
 
 export { pairwiseBias, totalVariation } from '../fairness/bias.ts';
 
+/** The largest bias over so many classes: that of images of one class, which differs from all others in K - 1 pairs of K (K - 1) / 2. */
+export function largestBias(classes: number): number {
+  return 2 / classes;
+}
+
+/** The largest total variation to a target: that of images of the class which the target wants least. */
+export function largestTotalVariation(shares: readonly number[]): number {
+  return 1 - Math.min(...shares);
+}
+
 /** Class of an image that shows no face. */
 export const NO_FACE = -1;
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createGenerator } from '../diffusion/noise.ts';
 import { createTarget, uniformTarget } from '../fairness/index.ts';
+import type { AttributeResult } from './attribute_result.ts';
 import { compareAttribute } from './comparison.ts';
 import type { Evaluation } from './evaluate.ts';
 import { measureEvaluation } from './evaluate.ts';
@@ -110,6 +111,70 @@ describe('comparePairs', () => {
     const spread = Math.sqrt((2 * 0.3 * 0.7) / 200) * Math.sqrt(2 / Math.PI);
     expect(still.shift!.floor).toBeGreaterThan(0.7 * spread);
     expect(still.shift!.floor).toBeLessThan(1.3 * spread);
+  });
+
+  it('gives no interval beyond what is possible, however few and uneven the images', () => {
+    const random = createGenerator({ seed: 4, stream: 'uneven' });
+    const column = (images: number, classes: number) => {
+      const favourite = random.integer(classes);
+      return Array.from({ length: images }, () =>
+        random.uniform() < 0.6 ? favourite : random.uniform() < 0.1 ? NO_FACE : random.integer(classes),
+      );
+    };
+    const draw = (images: number) => {
+      const race = column(images, 3);
+      return { race, age: race.map((k) => (k === NO_FACE ? NO_FACE : random.integer(2))) };
+    };
+    // One side of one class, the other even: the bootstrap, moved onto the estimate, reaches to -1.5.
+    const extreme = [[{ age: [0, 0] }], [{ age: [0, 1] }]].map(evaluationOf) as [Evaluation, Evaluation];
+    const pairs = [extreme, [...extreme].reverse() as unknown as [Evaluation, Evaluation]];
+    while (pairs.length < 12) {
+      const images = 1 + random.integer(4);
+      const [one, other] = [0, 1].map(() => evaluationOf([draw(images), draw(images)]));
+      const hasFaces = ({ prompts }: Evaluation) =>
+        prompts.every(({ classes }) => classes.race!.some((k) => k !== NO_FACE));
+      if (hasFaces(one!) && hasFaces(other!)) pairs.push([one!, other!]);
+    }
+    let touched = 0;
+    for (const [one, other] of pairs) {
+      for (const target of [
+        uniformTarget([AGE]),
+        createTarget([AGE], [0.9, 0.1]),
+        uniformTarget([RACE]),
+        uniformTarget([AGE, RACE]),
+      ]) {
+        const classes = target.shares.length;
+        const [bias, distance] = [2 / classes, 1 - Math.min(...target.shares)];
+        const results = [one, other].map((each) => measureEvaluation(each, target)) as [
+          AttributeResult,
+          AttributeResult,
+        ];
+        for (const change of [
+          comparePairs(one, other, target, true, bootstrap()),
+          compareAttribute(...results, bootstrap()),
+        ]) {
+          for (const [each, low, high] of [
+            [change.bias, -bias, bias],
+            [change.totalVariation, -distance, distance],
+            ...(change.shares ?? []).map((share) => [share, -1, 1] as const),
+            ...(change.shift ? [[change.shift, 0, 1] as const] : []),
+          ] as const) {
+            expect(each.low).toBeGreaterThanOrEqual(low);
+            expect(each.high).toBeLessThanOrEqual(high);
+            expect(each.low).toBeLessThanOrEqual(each.estimate + 1e-12);
+            expect(each.high).toBeGreaterThanOrEqual(each.estimate - 1e-12);
+            if (each.low === low || each.high === high) touched++;
+          }
+        }
+        for (const { bias: own, totalVariation } of results) {
+          expect(own.interval!.low).toBeGreaterThanOrEqual(0);
+          expect(own.interval!.high).toBeLessThanOrEqual(bias);
+          expect(totalVariation.interval!.low).toBeGreaterThanOrEqual(0);
+          expect(totalVariation.interval!.high).toBeLessThanOrEqual(distance);
+        }
+      }
+    }
+    expect(touched).toBeGreaterThan(10);
   });
 
   it('refuses images that come in no pairs, and evaluations without faces', () => {

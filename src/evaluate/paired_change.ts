@@ -8,9 +8,11 @@ import { nameOfCell } from '../fairness/index.ts';
 import type { BootstrapInterval, BootstrapOptions, Groups } from './bootstrap.ts';
 import { bootstrapIntervals } from './bootstrap.ts';
 import type { AttributeChange } from './comparison.ts';
+import { withinChange } from './comparison.ts';
 import type { Evaluation } from './evaluate.ts';
 import { predictionsFor } from './evaluate.ts';
-import { NO_FACE, pairwiseBias, totalVariation } from './metrics.ts';
+import { withinRange } from './intervals.ts';
+import { largestBias, largestTotalVariation, NO_FACE, pairwiseBias, totalVariation } from './metrics.ts';
 
 /** Drawn exchanges of before and after, for the shift that remains where nothing changed. */
 const EXCHANGES = 400;
@@ -92,15 +94,14 @@ export function comparePairs(
   const exchanged = exchangedShifts(groups, (sample) => measure(sample)[2]!, size, bootstrap.random);
   return {
     attribute,
-    bias,
-    totalVariation: distance,
+    bias: withinChange(bias, largestBias(size)),
+    totalVariation: withinChange(distance, largestTotalVariation(target.shares)),
     prompts,
     trained,
     classes: target.shares.map((_, cell) => nameOfCell(target.attributes, cell)),
-    shares,
+    shares: shares.map((each) => withinChange(each, 1)),
     shift: {
-      ...shift,
-      low: Math.max(0, shift.low),
+      ...withinRange(shift, 0, 1),
       floor: exchanged.reduce((sum, value) => sum + value, 0) / EXCHANGES,
       // The small allowance counts sums of the same shares in another order as equal.
       pValue: (1 + exchanged.filter((value) => value >= shift.estimate - 1e-12).length) / (1 + EXCHANGES),
