@@ -12,7 +12,7 @@ import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import type { SchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
 import { sha256OfFile } from '../evaluate/provenance.ts';
 import type { Runtime } from '../graph/index.ts';
-import { SAMPLER_LABELS } from '../server/samplers.ts';
+import { imageDescription } from '../server/image_description.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { UsageError } from './errors.ts';
 import { hashModel } from './models.ts';
@@ -160,39 +160,15 @@ export interface DescribedBatch {
 export async function imageDescriber(batch: DescribedBatch) {
   const { scheduler, plan, guidanceScale, width, height, model, adapter } = batch;
   const { modelHash = await hashModel(model.path) } = batch;
-  const adapterHash = adapter === null ? null : await hashAdapter(adapter.file);
-  const settings = { steps: plan.requestedSteps, guidanceScale, width, height };
-  const adapterName = adapter?.name ?? null;
-  return ({ prompt, negativePrompt, seed }: Job & { readonly negativePrompt: string }) => ({
-    parameters: {
-      negativePrompt,
-      ...settings,
-      prompt,
-      seed,
-      sampler: SAMPLER_LABELS[scheduler.scheduler],
-      ...(scheduler.useKarrasSigmas ? { scheduleType: 'Karras' } : {}),
-      modelHash: modelHash.slice(0, 10),
-      model: path.basename(model.path),
-      ...(adapterName === null
-        ? {}
-        : {
-            extra: {
-              Adapter: adapterName,
-              ...(adapterHash ? { 'Adapter hash': adapterHash.slice(0, 12) } : {}),
-            },
-          }),
-      version: `Evenhand ${packageVersion()}`,
-    },
-    record: {
-      negativePrompt,
-      ...settings,
-      prompt,
-      seed,
-      scheduler,
-      model: { name: model.name, sha256: modelHash },
-      adapter: adapterName === null ? null : { name: adapterName, sha256: adapterHash },
-      version: packageVersion(),
-    },
+  return imageDescription({
+    scheduler,
+    steps: plan.requestedSteps,
+    guidanceScale,
+    width,
+    height,
+    model: { name: model.name, folder: path.basename(model.path), sha256: modelHash },
+    adapter: adapter === null ? null : { name: adapter.name, sha256: await hashAdapter(adapter.file) },
+    version: packageVersion(),
   });
 }
 

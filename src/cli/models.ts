@@ -1,14 +1,14 @@
 /** Models by the names that users give them: the shipped one, a folder in diffusers layout, or a single-file checkpoint. */
 
-import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { sha256OfFile } from '../evaluate/provenance.ts';
 import { closestName } from '../fairness/closest_name.ts';
 import type { DiffusersDirectory } from '../weights/diffusers_directory.ts';
 import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
 import { UsageError } from './errors.ts';
 import { PORTRAITS } from './package.ts';
+
+export { hashModel } from '../evaluate/model_hash.ts';
 
 /** Name of the shipped model. */
 export const EMBEDDED_MODEL = 'portraits';
@@ -80,19 +80,6 @@ function summarizeComponent(
     bytes: infos.reduce((sum, { length }) => sum + length, 0),
     dtypes: [...new Set(infos.map(({ dtype }) => dtype))].sort(),
   };
-}
-
-/** Hexadecimal SHA-256 over the U-Net's weight files, or over a single-file checkpoint: what tells two models of one layout apart. */
-export async function hashModel(folder: string): Promise<string> {
-  if (statSync(folder).isFile()) return sha256OfFile(folder);
-  const unet = path.join(folder, 'unet');
-  const files = readdirSync(unet)
-    .filter((name) => name.endsWith('.safetensors'))
-    .sort();
-  if (files.length === 1) return sha256OfFile(path.join(unet, files[0]!));
-  const hash = createHash('sha256');
-  for (const name of files) hash.update(await sha256OfFile(path.join(unet, name)));
-  return hash.digest('hex');
 }
 
 /** Bytes in words: `38.2 MB` (10^6). */

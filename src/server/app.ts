@@ -18,6 +18,7 @@ import type { App, AppEnv, ServerContext } from './context.ts';
 import { logRequests } from './operations/logger.ts';
 import { addAccountRoutes } from './routes/accounts.ts';
 import { addAutomatic1111Routes } from './routes/automatic1111.ts';
+import { addBrowserModelRoutes } from './routes/browser_models.ts';
 import { addDocumentationRoutes } from './routes/documentation.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addJobRoutes } from './routes/jobs.ts';
@@ -47,6 +48,7 @@ export function createApp(context: ServerContext): App {
   addEventRoutes(app, context);
   addJobRoutes(app, context);
   addResourceRoutes(app, context);
+  addBrowserModelRoutes(app, context);
   addOpenAiRoutes(app, context);
   addAutomatic1111Routes(app, context);
   addDocumentationRoutes(app, context);

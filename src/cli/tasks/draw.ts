@@ -3,7 +3,7 @@
 import type { TaskContext } from '../../cluster/worker_process.ts';
 import { NO_ADAPTER } from '../../diffusion/adapter.ts';
 import { readAdapter } from '../../diffusion/adapter_file.ts';
-import { readPlanes } from '../../diffusion/image.ts';
+import { drawImages } from '../../diffusion/draw.ts';
 import { encodePng } from '../../diffusion/image_metadata.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
 import { TextToImagePipeline } from '../../diffusion/pipeline.ts';
@@ -12,7 +12,6 @@ import { parseSchedulerConfig } from '../../diffusion/schedulers/scheduler_confi
 import type { Runtime } from '../../graph/index.ts';
 import type { DrawEvent, DrawInput } from '../../server/jobs/tasks.ts';
 import { writeFileAtomically, writeFully } from '../../weights/atomic_file.ts';
-import { openDiffusersDirectory } from '../../weights/diffusers_directory.ts';
 import { imageDescriber } from '../draw_images.ts';
 import { hashModel } from '../models.ts';
 
@@ -85,14 +84,12 @@ async function drawBatch(
 ): Promise<void> {
   const { model } = pipeline;
   const { images, width, height } = input;
-  const own = parseSchedulerConfig(openDiffusersDirectory(input.model.folder).schedulerConfig(), {
+  const own = parseSchedulerConfig(model.schedulerFile, {
     scheduler: input.scheduler,
   });
   const scheduler = input.karras ? { ...own, useKarrasSigmas: true } : own;
   const plan = createPlan({ scheduler, steps: input.steps });
   const adapter = input.adapter === null ? NO_ADAPTER : readAdapter(input.adapter.file, model);
-  const size = pipeline.latentSize(height, width);
-  const elements = pipeline.latentElements(size);
   const describe = await imageDescriber({
     scheduler,
     plan,
@@ -103,62 +100,22 @@ async function drawBatch(
     modelHash,
     adapter: input.adapter,
   });
-  const batch = pipeline.batchSizes.denoiser;
-  for (let start = 0; start < images.length; start += batch) {
-    const part = images.slice(start, start + batch);
-    let previews = Promise.resolve();
-    const showPreviews = (step: number, steps: number, latents: Float32Array) => {
-      const due = part.flatMap(({ previews: count }, i) => {
-        const preview = previewAt(step, steps, count);
-        return preview === null ? [] : [{ i, preview }];
-      });
-      if (due.length === 0) return;
-      const kept = latents.slice();
-      previews = previews.then(async () => {
-        const decoded = await pipeline.decode(kept, size);
-        for (const { i, preview } of due) {
-          const { pixels } = readPlanes(decoded, i, width, height);
-          const png = await encodePng(pixels, width, height);
-          emit({ type: 'preview', position: start + i, preview, step, steps, png });
-        }
-      });
-    };
-    const { latents } = await pipeline.sample({
-      condition: await pipeline.encodePrompts(
-        part.map(({ prompt }) => prompt),
-        adapter,
-      ),
-      unconditional: await pipeline.encodePrompts(
-        part.map(({ negativePrompt }) => negativePrompt),
-        adapter,
-      ),
-      seeds: part.map(({ seed }) => seed),
-      plan,
-      guidanceScale: input.guidanceScale,
-      size,
-      adapter,
-      signal,
-      onStep: ({ step, steps, latents: current }) => {
-        emit({ type: 'step', first: start, images: part.length, step, steps });
-        showPreviews(step, steps, current.subarray(0, part.length * elements));
+  const { guidanceScale } = input;
+  await drawImages(
+    pipeline,
+    images,
+    { plan, guidanceScale, width, height, adapter, signal },
+    {
+      onStep: (event) => emit({ type: 'step', ...event }),
+      async onPreview({ image, ...event }) {
+        emit({ type: 'preview', ...event, png: await encodePng(image.pixels, width, height) });
       },
-    });
-    await previews;
-    signal.throwIfAborted();
-    const decoded = await pipeline.decode(latents, size);
-    for (const [i, image] of part.entries()) {
-      const { pixels } = readPlanes(decoded, i, width, height);
-      const png = await encodePng(pixels, width, height, describe(image));
-      writeFileAtomically(image.file, (descriptor) => writeFully(descriptor, png));
-      emit({ type: 'image', position: start + i });
-    }
-  }
-}
-
-/** Which of `count` previews, spread evenly over the steps before the last, is due after a step; null for none. */
-export function previewAt(step: number, steps: number, count: number): number | null {
-  for (let preview = 0; preview < Math.min(count, steps - 1); preview++) {
-    if (Math.round(((preview + 1) * steps) / (Math.min(count, steps - 1) + 1)) === step) return preview;
-  }
-  return null;
+      async onImage(position, { pixels }) {
+        const image = images[position]!;
+        const png = await encodePng(pixels, width, height, describe(image));
+        writeFileAtomically(image.file, (descriptor) => writeFully(descriptor, png));
+        emit({ type: 'image', position });
+      },
+    },
+  );
 }

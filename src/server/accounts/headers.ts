@@ -19,11 +19,14 @@ export function protectiveHeaders(secure: boolean): MiddlewareHandler<AppEnv> {
       frameSrc: ["'self'"],
       imgSrc: ["'self'", 'data:', 'blob:'],
       objectSrc: ["'none'"],
-      scriptSrc: ["'self'"],
+      // The terminal draws in the browser: ONNX Runtime is WebAssembly.
+      scriptSrc: ["'self'", "'wasm-unsafe-eval'"],
       // Charts set the sizes of their parts in style attributes.
       styleSrc: ["'self'", "'unsafe-inline'"],
       workerSrc: ["'self'", 'blob:'],
     },
+    // With both policies the terminal may share memory between threads.
+    crossOriginEmbedderPolicy: 'require-corp',
     crossOriginOpenerPolicy: 'same-origin',
     crossOriginResourcePolicy: 'same-origin',
     referrerPolicy: 'no-referrer',

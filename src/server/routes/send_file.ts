@@ -9,14 +9,16 @@ import { mediaTypeOf } from '../storage/files.ts';
 /**
  * The answer that holds a file; 304 when the browser has it.
  * @param headers besides type, length and tag
+ * @param known tag of the content; from size and time of the file when left out
  */
 export function sendFile(
   c: Context<AppEnv>,
   file: string,
   headers: Readonly<Record<string, string>> = {},
+  known?: string,
 ): Response {
   const { size, mtimeMs } = statSync(file);
-  const tag = `"${size.toString(16)}-${Math.round(mtimeMs).toString(16)}"`;
+  const tag = known ?? `"${size.toString(16)}-${Math.round(mtimeMs).toString(16)}"`;
   const all = {
     ...headers,
     ETag: tag,

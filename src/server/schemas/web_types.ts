@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import type * as accounts from './accounts.ts';
+import type * as browserModels from './browser_models.ts';
 import type * as common from './common.ts';
 import type * as events from './job_events.ts';
 import type * as jobs from './jobs.ts';
@@ -48,6 +49,8 @@ export type JobFile = z.infer<typeof jobs.jobFileSchema>;
 export type Target = z.infer<typeof jobs.targetSchema>;
 /** A model. */
 export type Model = z.infer<typeof resources.modelSchema>;
+/** A model as a browser runs it. */
+export type BrowserModel = z.infer<typeof browserModels.browserModelSchema>;
 /** An adapter. */
 export type Adapter = z.infer<typeof resources.adapterSchema>;
 /** A prompt set. */

@@ -13,6 +13,7 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = Object.freeze({
   '.json': 'application/json',
   '.jsonl': 'application/jsonl',
   '.map': 'application/json',
+  '.mjs': 'text/javascript; charset=utf-8',
   '.png': 'image/png',
   '.svg': 'image/svg+xml',
   '.txt': 'text/plain; charset=utf-8',
