@@ -39,7 +39,7 @@ export async function bestSeconds(executable: Executable): Promise<number> {
 }
 
 /** Standard normal numbers for floating-point inputs, small whole numbers for the others; the same at every call. */
-function randomFeeds({ inputs }: Executable): Record<string, TensorData> {
+export function randomFeeds({ inputs }: Executable): Record<string, TensorData> {
   return Object.fromEntries(
     inputs.map(({ name, shape, dtype }) => {
       const count = elementCount(shape);

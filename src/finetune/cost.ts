@@ -5,9 +5,7 @@ import { adapterLayout, changesPart, NO_ADAPTER, NO_ADAPTER_LAYOUT } from '../di
 import { guidedDenoiser, imageDecoder, promptContext } from '../diffusion/graphs.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import { createPlan } from '../diffusion/schedulers/create_plan.ts';
-import { BYTES_PER_ELEMENT, elementCount } from '../graph/index.ts';
-import type { Value } from '../graph/value.ts';
-import { leafOf, topologicalOrder } from '../graph/value.ts';
+import { peakActivations, weightBytes } from '../graph/index.ts';
 import { drawLatents } from './drawing.ts';
 import type { Outputs } from './product_graphs.ts';
 import { contextProduct, decoderProduct, denoiserProduct } from './product_graphs.ts';
@@ -120,38 +118,6 @@ function imageBytes(
   const latents = model.unet.config.in_channels * side * side;
   const pixels = 3 * model.defaultSide ** 2;
   return 4 * (3 * Math.min(microBatch, imagesPerPrompt) * pixels + imagesPerPrompt * latents * evaluations);
-}
-
-/** Bytes of the weights that a graph reads. */
-export function weightBytes(outputs: Outputs): number {
-  let bytes = 0;
-  for (const node of topologicalOrder(Object.values(outputs))) {
-    const leaf = leafOf(node.outputs[0]!);
-    if (leaf?.kind === 'weight') bytes += leaf.region.length;
-  }
-  return bytes;
-}
-
-/** Largest number of bytes that intermediate values take at once when nodes run in order and values are freed after use. */
-export function peakActivations(outputs: Outputs): number {
-  const order = topologicalOrder(Object.values(outputs));
-  const last = new Map<Value, number>();
-  order.forEach((node, position) => {
-    for (const value of node.inputs) if (value !== null) last.set(value, position);
-  });
-  for (const value of Object.values(outputs)) last.set(value, order.length);
-  const sizeOf = (value: Value) =>
-    leafOf(value) === null ? elementCount(value.shape) * BYTES_PER_ELEMENT[value.dtype] : 0;
-  let live = 0;
-  let peak = 0;
-  order.forEach((node, position) => {
-    for (const value of node.outputs) if (last.has(value)) live += sizeOf(value);
-    peak = Math.max(peak, live);
-    for (const value of new Set(node.inputs)) {
-      if (value !== null && last.get(value) === position) live -= sizeOf(value);
-    }
-  });
-  return peak;
 }
 
 /**

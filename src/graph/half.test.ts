@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { fromHalf, toHalf } from './half.ts';
+import { fromBfloat16, fromHalf, toBfloat16, toHalf } from './half.ts';
 
 test('every half-precision number survives the way to a number and back', () => {
   for (let word = 0; word < 0x10000; word++) {
@@ -28,4 +28,19 @@ test.each([
   [-0, 0x8000],
 ])('%d rounds to the word %d', (value, word) => {
   expect(toHalf(value)).toBe(word);
+});
+
+// The upper half of a float32, rounded to nearest, ties to even.
+test.each([
+  [1, 0x3f80],
+  [-2, 0xc000],
+  [1 + 2 ** -8, 0x3f80],
+  [1 + 3 * 2 ** -8, 0x3f82],
+  [1 + 2 ** -8 + 2 ** -20, 0x3f81],
+  [3.4e38, 0x7f80],
+  [Infinity, 0x7f80],
+  [-0, 0x8000],
+])('%d rounds to the bfloat16 word %d', (value, word) => {
+  expect(toBfloat16(value)).toBe(word);
+  expect(toBfloat16(fromBfloat16(word))).toBe(word);
 });

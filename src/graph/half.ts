@@ -1,4 +1,4 @@
-/** Half-precision numbers (IEEE 754 binary16) as 16-bit words, which Node's typed arrays do not know before version 24. */
+/** Half-precision numbers (IEEE 754 binary16, and bfloat16) as 16-bit words, which Node's typed arrays do not know before 24. */
 
 const scratch = new DataView(new ArrayBuffer(4));
 
@@ -24,6 +24,20 @@ export function fromHalf(word: number): number {
   if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : Number.NaN;
   if (exponent === 0) return sign * fraction * 2 ** -24;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The 16-bit word of the bfloat16 number nearest to `value` (ties to even), the upper half of a float32. */
+export function toBfloat16(value: number): number {
+  scratch.setFloat32(0, value);
+  const bits = scratch.getUint32(0);
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** The number that the bfloat16 word `word` stands for. */
+export function fromBfloat16(word: number): number {
+  scratch.setUint32(0, word << 16);
+  return scratch.getFloat32(0);
 }
 
 function roundHalfToEven(value: number): number {

@@ -1,7 +1,7 @@
 /** Tensor types of the graph: element types, static shapes, and the arithmetic on shapes that shape rules share. */
 
 /** Element type of a tensor, named as in safetensors/NumPy. */
-export type DataType = 'float32' | 'float16' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool';
+export type DataType = 'float32' | 'float16' | 'bfloat16' | 'float64' | 'int64' | 'int32' | 'uint8' | 'bool';
 
 /** Static shape: one non-negative integer a dimension; `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -12,7 +12,7 @@ export interface TensorType {
   readonly shape: Shape;
 }
 
-/** JavaScript storage of a tensor's elements in row-major order (float16 as raw 16-bit words, bool as 0/1 bytes). */
+/** JavaScript storage of a tensor's elements in row-major order (16-bit floats as raw words, bool as 0/1 bytes). */
 export type TensorData = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint16Array | Uint8Array;
 
 /** Bytes of one element of each {@link DataType}. */
@@ -22,6 +22,7 @@ export const BYTES_PER_ELEMENT: Readonly<Record<DataType, number>> = Object.free
   float32: 4,
   int32: 4,
   float16: 2,
+  bfloat16: 2,
   uint8: 1,
   bool: 1,
 });
@@ -35,7 +36,12 @@ export function elementCount(shape: Shape): number {
 
 /** Whether `dtype` holds real numbers, so that a gradient can flow through it. */
 export function isFloating(dtype: DataType): boolean {
-  return dtype === 'float32' || dtype === 'float16' || dtype === 'float64';
+  return dtype === 'float32' || dtype === 'float64' || is16Bit(dtype);
+}
+
+/** Whether `dtype` is one of the 16-bit floats. */
+export function is16Bit(dtype: DataType): boolean {
+  return dtype === 'float16' || dtype === 'bfloat16';
 }
 
 /** Whether two shapes have the same dimensions. */

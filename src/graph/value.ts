@@ -1,6 +1,6 @@
 /** Values and nodes: a graph is the set of frozen nodes reachable from its output values; there is no graph object. */
 
-import { toHalf } from './half.ts';
+import { toBfloat16, toHalf } from './half.ts';
 import type { OperatorDefinition } from './operator.ts';
 import type { DataType, Shape, TensorData, TensorType } from './types.ts';
 import { BYTES_PER_ELEMENT, describeType, elementCount } from './types.ts';
@@ -184,7 +184,7 @@ export function weight(name: string, shape: Shape, dtype: DataType, region: File
 
 /**
  * Elements of `data` stored as the typed array of `dtype` (a typed array of the right kind passes through).
- * Float16 holds raw half-precision words in a Uint16Array; plain numbers and other arrays are rounded to it.
+ * The 16-bit floats are raw words in a Uint16Array; plain numbers and other arrays are rounded to them.
  */
 export function toTensorData(data: readonly number[] | TensorData, dtype: DataType): TensorData {
   switch (dtype) {
@@ -203,6 +203,8 @@ export function toTensorData(data: readonly number[] | TensorData, dtype: DataTy
       return data instanceof Uint8Array ? data : Uint8Array.from(data as ArrayLike<number>);
     case 'float16':
       return data instanceof Uint16Array ? data : Uint16Array.from(data as ArrayLike<number>, toHalf);
+    case 'bfloat16':
+      return data instanceof Uint16Array ? data : Uint16Array.from(data as ArrayLike<number>, toBfloat16);
   }
 }
 

@@ -1,7 +1,8 @@
 /** Models on weight files: graph weights that stay in their files, and the check that a file belongs to the model. */
 
-import type { Value } from '../graph/building.ts';
+import type { DataType, Value } from '../graph/building.ts';
 import { cast, constant, weight } from '../graph/building.ts';
+import type { SafetensorsDtype } from '../weights/safetensors_header.ts';
 import type { WeightSource } from '../weights/weight_source.ts';
 import { trackUse } from '../weights/weight_tracking.ts';
 import type { Parameters } from './parameters.ts';
@@ -21,9 +22,9 @@ export const UNUSED_WEIGHTS = Object.freeze({
 });
 
 /**
- * Parameters that a weight source supplies, all as float32 values. F32 and F16 tensors of files stay where they are: the
- * graph refers to their bytes, and F16 is converted inside the graph. Other types, and tensors in memory, are read and
- * become constants of the graph.
+ * Parameters that a weight source supplies, all as float32 values. F32, F16 and BF16 tensors of files stay where they are:
+ * the graph refers to their bytes, and 16-bit floats are converted inside the graph. Other types, and tensors in memory, are
+ * read and become constants of the graph.
  * @throws (on look-up) Error naming the source and the parameter when it is missing or of another shape
  */
 export function fileParameters(source: WeightSource): Parameters {
@@ -41,13 +42,18 @@ export function fileParameters(source: WeightSource): Parameters {
   }, source.has);
 }
 
+/** Element types that the graph reads where they lie. */
+const MAPPED: Readonly<Partial<Record<SafetensorsDtype, DataType>>> = Object.freeze({
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+});
+
 function load(source: WeightSource, name: string): Value {
   const { dtype, shape, file, offset, length } = source.info(name);
-  if (file !== null && dtype === 'F32') return weight(name, shape, 'float32', { file, offset, length });
-  if (file !== null && dtype === 'F16') {
-    return cast(weight(name, shape, 'float16', { file, offset, length }), 'float32');
-  }
-  return constant(source.readFloat32(name), shape);
+  const mapped = MAPPED[dtype];
+  if (file === null || mapped === undefined) return constant(source.readFloat32(name), shape);
+  return cast(weight(name, shape, mapped, { file, offset, length }), 'float32');
 }
 
 /**

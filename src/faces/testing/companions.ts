@@ -57,37 +57,37 @@ const COMPANIONS: Readonly<
   face_detector: {
     config: { ...BACKBONE, stride: 4, width: 8 },
     build(parameters) {
-      faceDetector(parseFaceDetectorConfig(this.config), parameters, square(16));
+      faceDetector(parseFaceDetectorConfig(this.config), parameters, square(this.config.image_size));
     },
   },
   classifier: {
     config: { ...BACKBONE, heads: { gender: 2, race: 4, age: 2 }, classes: CLASSES },
     build(parameters) {
-      imageClassifier(parseImageClassifierConfig(this.config), parameters, square(16));
+      imageClassifier(parseImageClassifierConfig(this.config), parameters, square(this.config.image_size));
     },
   },
   face_embedder: {
     config: { ...BACKBONE, embedding: 10 },
     build(parameters) {
-      faceEmbedder(parseFaceEmbedderConfig(this.config), parameters, square(16));
+      faceEmbedder(parseFaceEmbedderConfig(this.config), parameters, square(this.config.image_size));
     },
   },
   clip: {
     config: VISION,
     build(parameters) {
-      clipVision(parseClipVisionConfig(this.config), parameters, square(16));
+      clipVision(parseClipVisionConfig(this.config), parameters, square(this.config.image_size));
     },
   },
   dino: {
     config: DINO,
     build(parameters) {
-      dinov2(parseDinoV2Config(this.config), parameters, square(16));
+      dinov2(parseDinoV2Config(this.config), parameters, square(this.config.image_size));
     },
   },
 };
 
-function square(side: number) {
-  return input('images', [1, 3, side, side]);
+function square(side: unknown) {
+  return input('images', [1, 3, side as number, side as number]);
 }
 
 /**

@@ -21,7 +21,7 @@ import {
 import type { EmitContext, OnnxAttribute } from '../operator.ts';
 import { ONNX_DATA_TYPE } from '../operators/logic.ts';
 import type { DataType, Shape, TensorData, TensorType } from '../types.ts';
-import { describeType } from '../types.ts';
+import { describeType, is16Bit } from '../types.ts';
 import type { FileRegion, Value } from '../value.ts';
 import { leafOf, topologicalOrder, toTensorData } from '../value.ts';
 
@@ -98,6 +98,32 @@ export function encodeModel(outputs: Readonly<Record<string, Value>>, device = '
   };
 }
 
+/** A mapped weight as a value sees it: in another shape, or converted from 16-bit floats. */
+interface WeightView {
+  readonly name: string;
+  readonly dtype: DataType;
+  readonly region: FileRegion;
+}
+
+/** The weight that `value` is, or is a reshaped or converted view of; `null` for others. */
+function weightView(value: Value): WeightView | null {
+  let converted = false;
+  let source = value;
+  for (;;) {
+    const leaf = leafOf(source);
+    if (leaf !== null) {
+      if (leaf.kind !== 'weight') return null;
+      return { name: leaf.name, dtype: leaf.type.dtype, region: leaf.region };
+    }
+    const { name } = source.node.operator;
+    const next = source.node.inputs[0];
+    const isConversion = name === 'cast' && next != null && is16Bit(next.dtype);
+    if (!next || !(name === 'reshape' || (isConversion && !converted))) return null;
+    converted ||= isConversion;
+    source = next;
+  }
+}
+
 class Encoder implements EmitContext {
   readonly nodes: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
@@ -107,6 +133,7 @@ class Encoder implements EmitContext {
   externalRoot: string | null = null;
   constantBytes = 0;
   readonly #names = new Map<Value, string>();
+  readonly #views = new Map<Value, WeightView>();
   readonly #constants = new Map<string, string>();
   #next = 0;
   #scope = '';
@@ -121,22 +148,18 @@ class Encoder implements EmitContext {
 
   addNode(values: readonly Value[], used: ReadonlySet<Value | null>): void {
     const { node } = values[0]!;
+    const view = this.#outputNames.has(values[0]!) ? null : weightView(values[0]!);
+    if (view !== null) {
+      this.#views.set(values[0]!, view);
+      return;
+    }
     const leaf = leafOf(values[0]!);
     if (leaf !== null) {
       this.#names.set(values[0]!, this.#addLeaf(leaf));
       return;
     }
-    const source =
-      node.operator.name === 'reshape' && !this.#outputNames.has(values[0]!) ? node.inputs[0]! : null;
-    const reshaped = source && leafOf(source);
-    if (reshaped?.kind === 'weight') {
-      // Another shape of a mapped weight is another view of the same bytes: a Reshape node would copy them.
-      const { shape, dtype } = values[0]!;
-      this.#names.set(values[0]!, this.#addWeight(reshaped.name, { shape, dtype }, reshaped.region));
-      return;
-    }
     this.#scope = node.scope === '' ? node.operator.name : `${node.scope}/${node.operator.name}`;
-    const inputs = node.inputs.map((value) => (value === null ? '' : this.#names.get(value)!));
+    const inputs = node.inputs.map((value) => (value === null ? '' : this.#nameOf(value)));
     const outputs = values.map(
       (value, i) =>
         this.#outputNames.get(value) ?? (i === 0 ? `v${node.id}` : used.has(value) ? `v${node.id}.${i}` : ''),
@@ -151,8 +174,21 @@ class Encoder implements EmitContext {
     // A node writes its output under the output's name itself. An Identity behind it, as leaves and values with two names
     // need, makes ONNX Runtime 1.30 lose the value when a fused MatMul and Add use it as well.
     this.#scope = 'output';
-    if (this.#names.get(value) !== name) this.node('Identity', [this.#names.get(value)!], {}, [name]);
+    if (this.#names.get(value) !== name) this.node('Identity', [this.#nameOf(value)], {}, [name]);
     return { name, dtype: value.dtype, shape: value.shape };
+  }
+
+  /**
+   * Name of a value that a node reads. A 16-bit weight is converted anew for every reader, who shares it with nobody: it is
+   * there in full size only while it is read, and not from the forward pass until the backward pass.
+   */
+  #nameOf(value: Value): string {
+    const view = this.#views.get(value);
+    if (view === undefined) return this.#names.get(value)!;
+    const { name, dtype, region } = view;
+    const stored = this.#addWeight(name, { dtype, shape: value.shape }, region);
+    if (dtype === value.dtype) return stored;
+    return this.node('Cast', [stored], { to: { int: ONNX_DATA_TYPE[value.dtype] } })[0]!;
   }
 
   node(

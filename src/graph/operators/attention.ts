@@ -3,11 +3,13 @@
 import { defineOperator, required } from '../operator.ts';
 import { broadcastShapes, elementCount, sameShape } from '../types.ts';
 import type { Value } from '../value.ts';
-import { add, mul, scale, sub, sumTo } from './arithmetic.ts';
+import { constant } from '../value.ts';
+import { add, mul, scale, sumTo } from './arithmetic.ts';
 import { matmul } from './matmul.ts';
 import { reduceSum } from './reduction.ts';
 import { concat, reshape, slice, transposeLast } from './shape.ts';
 import { softmax } from './softmax.ts';
+import { neg } from './unary.ts';
 
 /**
  * Scores of one chunk take at most this many elements (64 MiB in float32). Larger score matrices are computed in
@@ -74,18 +76,27 @@ const attentionOperator = defineOperator<AttentionAttributes>({
     const queries: Value[] = [];
     const biases: Value[] = [];
     let [dk, dv]: (Value | undefined)[] = [undefined, undefined];
+    // Row sums of the softmax's cotangent times the softmax: those of the result's cotangent times the result (Dao et al. 2022,
+    // FlashAttention, section 3.1). As one more column of g, against ones beside v, the product takes them off by itself.
+    const rowSums = mul(cotangents[0]!, node.outputs[0]!);
+    const centring = neg(reduceSum(rowSums, { axes: [3], keepDimensions: true }));
+    const centred = concat([cotangents[0]!, centring], 3);
+    const ones = constant(
+      new Array<number>(elementCount(v!.shape.slice(0, 3))).fill(1),
+      [...v!.shape.slice(0, 3), 1],
+      v!.dtype,
+    );
+    const values = transposeLast(concat([v!, ones], 3));
     const accumulate = (sum: Value | undefined, part: Value) => (sum === undefined ? part : add(sum, part));
     for (let start = 0; start < length; start += chunk) {
       const cut = (value: Value) =>
         value.shape[2] === 1 ? value : slice(value, { axis: 2, start, end: Math.min(length, start + chunk) });
       const part = cut(q!);
-      const g = cut(cotangents[0]!);
       const products = matmul(whole ? scale(part, factor) : part, transposeLast(keys));
       const weights = softmax(bias ? add(products, cut(bias)) : products);
-      if (needs[2]) dv = accumulate(dv, matmul(transposeLast(weights), g));
+      if (needs[2]) dv = accumulate(dv, matmul(transposeLast(weights), cut(cotangents[0]!)));
       if (!needs[0] && !needs[1] && !needs[3]) continue;
-      const weighted = mul(matmul(g, transposeLast(v!)), weights);
-      const scores = sub(weighted, mul(weights, reduceSum(weighted, { axes: [3], keepDimensions: true })));
+      const scores = mul(matmul(cut(centred), values), weights);
       if (needs[0]) queries.push(scale(matmul(scores, k!), factor));
       if (needs[1]) dk = accumulate(dk, matmul(transposeLast(scores), scale(part, factor)));
       if (needs[3]) biases.push(scores);

@@ -2,6 +2,8 @@
 
 import type { EmitContext, OnnxAttribute } from '../operator.ts';
 import { defineOperator, required } from '../operator.ts';
+import type { Shape } from '../types.ts';
+import { elementCount } from '../types.ts';
 import type { GraphNode, Value } from '../value.ts';
 import { zeros } from './indexing.ts';
 import { matmul } from './matmul.ts';
@@ -93,9 +95,14 @@ export function conv2d(x: Value, weight: Value, bias: Value | null, options: Con
   return convolutionOperator([x, weight, bias], geometryOf(options))[0]!;
 }
 
+/** Kernels of so many elements are not turned for so few pixels (measured: 1280 to 1280 channels at 8x8, two images). */
+const LARGE_KERNELS = 2 ** 20;
+const FEW_PIXELS = 256;
+
 /**
  * Cotangent of a convolution's input. At stride 1 it is itself a convolution with the kernel turned by 180 degrees and
- * its channels exchanged, which runs faster than the transposed convolution that other strides need.
+ * its channels exchanged, which runs faster than the transposed convolution that other strides need; unless turning a large
+ * kernel would take longer than convolving the few pixels that it meets.
  */
 function inputGradient(x: Value, weight: Value, g: Value, geometry: Geometry): Value {
   const { stride, padding, dilation, groups } = geometry;
@@ -106,21 +113,40 @@ function inputGradient(x: Value, weight: Value, g: Value, geometry: Geometry): V
     reach[0]! - padding[2],
     reach[1]! - padding[3],
   ];
-  if (stride[0] === 1 && stride[1] === 1 && turned.every((amount) => amount >= 0)) {
-    return conv2d(g, turnKernel(weight, groups), null, { padding: turned, dilation, groups });
+  const pixels = g.shape[0]! * g.shape[2]! * g.shape[3]!;
+  const isWorthTurning = elementCount(weight.shape) < LARGE_KERNELS || pixels > FEW_PIXELS;
+  if (stride[0] === 1 && stride[1] === 1 && isWorthTurning && turned.every((amount) => amount >= 0)) {
+    return turnedConvolution(g, weight, x.shape, { padding: turned, dilation, groups });
   }
   const size = [0, 1].map((i) => x.shape[2 + i]!) as [number, number];
   return convTransposeOperator([g, weight, null], { ...geometry, outputSize: size })[0]!;
 }
 
-/** [O, C/groups, h, w] to [C, O/groups, h, w], each kernel turned by 180 degrees. */
-function turnKernel(weight: Value, groups: number): Value {
+/**
+ * Convolution of g with the kernels [O, C/groups, h, w] turned by 180 degrees and their channels exchanged. Turning the images
+ * before and after is the same as turning the kernels: whatever has fewer elements is turned.
+ */
+function turnedConvolution(
+  g: Value,
+  weight: Value,
+  result: Shape,
+  { padding, dilation, groups }: Pick<Geometry, 'padding' | 'dilation' | 'groups'>,
+): Value {
   const [o, c, h, w] = weight.shape as [number, number, number, number];
-  let turned = weight;
-  if (h > 1) turned = reverse(turned, 2);
-  if (w > 1) turned = reverse(turned, 3);
-  const grouped = transpose(reshape(turned, [groups, o / groups, c, h, w]), [0, 2, 1, 3, 4]);
-  return reshape(grouped, [groups * c, o / groups, h, w]);
+  const turnsImages = h * w > 1 && elementCount(weight.shape) > elementCount(g.shape) + elementCount(result);
+  const kernels = turnsImages ? weight : turn(weight);
+  const grouped = transpose(reshape(kernels, [groups, o / groups, c, h, w]), [0, 2, 1, 3, 4]);
+  const exchanged = reshape(grouped, [groups * c, o / groups, h, w]);
+  if (!turnsImages) return conv2d(g, exchanged, null, { padding, dilation, groups });
+  const [top, left, bottom, right] = padding;
+  const options = { padding: [bottom, right, top, left] as const, dilation, groups };
+  return turn(conv2d(turn(g), exchanged, null, options));
+}
+
+/** Each plane [N, C, H, W] turned by 180 degrees. */
+function turn(x: Value): Value {
+  const [n, c, h, w] = x.shape as [number, number, number, number];
+  return h * w === 1 ? x : reshape(reverse(reshape(x, [n, c, h * w]), 2), x.shape);
 }
 
 /** Elements `start + t * step` along `axis`, for t in 0..count-1, zeros where they lie outside `x`. */

@@ -94,6 +94,7 @@ export const ONNX_DATA_TYPE: Readonly<Record<DataType, number>> = Object.freeze(
   bool: 9,
   float16: 10,
   float64: 11,
+  bfloat16: 16,
 });
 
 const castOperator = defineOperator<{ readonly to: DataType }>({

@@ -4,6 +4,7 @@ import { defineOperator, required } from '../operator.ts';
 import type { Shape } from '../types.ts';
 import { broadcastShapes, elementCount, normalizeAxis, sameShape } from '../types.ts';
 import type { Value } from '../value.ts';
+import { scalar } from '../value.ts';
 import { sumTo } from './arithmetic.ts';
 
 const reshapeOperator = defineOperator<{ readonly shape: Shape }>({
@@ -297,6 +298,37 @@ export function concat(values: readonly Value[], axis: number): Value {
   return concatOperator(values, { axis: normalizeAxis(axis, values[0]!.shape.length) })[0]!;
 }
 
+const splitOperator = defineOperator<{ readonly axis: number; readonly sizes: readonly number[] }>({
+  name: 'split',
+  infer(inputs, { axis, sizes }) {
+    const x = required(inputs, 0);
+    return sizes.map((size) => ({
+      dtype: x.dtype,
+      shape: x.shape.map((whole, a) => (a === axis ? size : whole)),
+    }));
+  },
+  emit(context, inputs, outputs, node) {
+    const { axis, sizes } = node.attributes;
+    // ONNX wants every piece to have a name, used or not.
+    const names = outputs.map((name, i) =>
+      name === '' ? `${outputs.find((each) => each !== '')}/${i}` : name,
+    );
+    context.node(
+      'Split',
+      [inputs[0]!, context.constant(sizes, [sizes.length], 'int64')],
+      { axis: { int: axis } },
+      names,
+    );
+  },
+  gradient(node, cotangents) {
+    const { axis } = node.attributes;
+    const pieces = node.outputs.map(
+      ({ shape, dtype }, i) => cotangents[i] ?? expand(scalar(0, dtype), shape),
+    );
+    return [concat(pieces, axis)];
+  },
+});
+
 /**
  * `x` cut along `axis` into pieces of the given sizes.
  * @throws Error when the sizes do not add up to the axis
@@ -306,10 +338,5 @@ export function split(x: Value, axis: number, sizes: readonly number[]): Value[]
   if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[position]) {
     throw new Error(`split: expected sizes that add up to ${x.shape[position]}, received [${sizes}]`);
   }
-  let start = 0;
-  return sizes.map((size) => {
-    const part = slice(x, { axis: position, start, end: start + size });
-    start += size;
-    return part;
-  });
+  return sizes.length === 1 ? [x] : [...splitOperator([x], { axis: position, sizes })];
 }

@@ -17,6 +17,8 @@ export interface SessionSettings {
   readonly prepacking: boolean;
   /** Plan memory ahead from the first run: faster allocation, higher peak. */
   readonly memoryPattern: boolean;
+  /** Compute what is constant once (a converted weight is held twice then), and equal expressions once (and hold them). */
+  readonly folding: boolean;
   /** File name prefix under which ONNX Runtime writes an operator profile, or `null` for none. */
   readonly profile: string | null;
 }
@@ -30,6 +32,8 @@ export type Request =
       readonly bytes: Uint8Array;
       readonly externalRoot: string | null;
       readonly settings: SessionSettings;
+      /** Estimate of what a run takes beside the weights; 0 for little. */
+      readonly workingBytes: number;
     }
   | {
       readonly kind: 'run';

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
+import { peakActivations } from '../memory.ts';
 import { assertWeightsThere } from '../onnx/check_weights.ts';
 import type { EncodedModel } from '../onnx/encode.ts';
 import { encodeModel } from '../onnx/encode.ts';
@@ -26,12 +27,26 @@ export interface RuntimeOptions {
   readonly threads?: number;
 }
 
-const DEFAULT_SETTINGS: SessionSettings = Object.freeze({
+/** For graphs whose weights take less than {@link LARGE_WEIGHTS}: whatever is fast. */
+const SMALL_GRAPH: SessionSettings = Object.freeze({
   optimization: 'all',
   prepacking: true,
   memoryPattern: true,
+  folding: true,
   profile: null,
 });
+
+/** For other graphs: weights stay mapped from their files, and values are held no longer than needed. */
+const LARGE_GRAPH: SessionSettings = Object.freeze({
+  optimization: 'extended',
+  prepacking: false,
+  memoryPattern: false,
+  folding: false,
+  profile: null,
+});
+
+/** Bytes of weights from which a graph counts as large. */
+const LARGE_WEIGHTS = 64 * 2 ** 20;
 
 interface CachedSession {
   readonly ready: Promise<void>;
@@ -64,25 +79,44 @@ export class Runtime implements GraphRuntime {
 
   /**
    * Compiles the graph of `outputs`, or takes the session of an equal graph from the cache.
+   * @param settings where they are to differ from those that suit the size of the graph's weights
    * @throws Error from ONNX Runtime when the device cannot run the graph
    */
   async compile(
     outputs: Readonly<Record<string, Value>>,
     settings: Partial<SessionSettings> = {},
   ): Promise<Executable> {
-    return this.load(encodeModel(outputs, this.device), settings);
+    const model = encodeModel(outputs, this.device);
+    const isLarge = externalBytes(model) >= LARGE_WEIGHTS;
+    return this.#open(model, settings, isLarge ? peakActivations(outputs) : 0);
   }
 
   /** Like {@link compile}, for a model that is encoded already. */
-  async load(model: EncodedModel, settings: Partial<SessionSettings> = {}): Promise<Executable> {
+  load(model: EncodedModel, settings: Partial<SessionSettings> = {}): Promise<Executable> {
+    return this.#open(model, settings, 0);
+  }
+
+  async #open(
+    model: EncodedModel,
+    settings: Partial<SessionSettings>,
+    workingBytes: number,
+  ): Promise<Executable> {
     if (this.#failure !== null) throw this.#failure;
     assertWeightsThere(model.weights);
-    const full: SessionSettings = { ...DEFAULT_SETTINGS, ...settings };
+    const base = externalBytes(model) < LARGE_WEIGHTS ? SMALL_GRAPH : LARGE_GRAPH;
+    const full: SessionSettings = { ...base, ...settings };
     const key = createHash('sha256').update(model.bytes).update(JSON.stringify(full)).digest('hex');
     let cached = this.#sessions.get(key);
     if (cached === undefined) {
       const { bytes, externalRoot } = model;
-      const request = { kind: 'create', session: key, bytes, externalRoot, settings: full } as const;
+      const request = {
+        kind: 'create',
+        session: key,
+        bytes,
+        externalRoot,
+        settings: full,
+        workingBytes,
+      } as const;
       cached = { ready: this.#ask(request).then(() => undefined), holders: 0 };
       this.#sessions.set(key, cached);
     }
@@ -161,6 +195,12 @@ export class Runtime implements GraphRuntime {
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
   }
+}
+
+/** Bytes that weights take in their files; one that a graph reads twice, in two shapes, counts once. */
+function externalBytes({ weights }: EncodedModel): number {
+  const regions = new Map(weights.map(({ region }) => [`${region.file}@${region.offset}`, region.length]));
+  return [...regions.values()].reduce((sum, length) => sum + length, 0);
 }
 
 type DistributiveOmit<T, Key extends keyof T> = T extends unknown ? Omit<T, Key> : never;

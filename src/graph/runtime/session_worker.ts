@@ -7,12 +7,15 @@ import * as ort from 'onnxruntime-node';
 import type { DataType, TensorData } from '../types.ts';
 import type { Request, Response, TensorMessage, WorkerSettings } from './messages.ts';
 import { buffersOf } from './messages.ts';
+import { SessionShelf } from './session_shelf.ts';
 
 const settings = workerData as WorkerSettings;
-const sessions = new Map<string, ort.InferenceSession>();
+const sessions = new SessionShelf<ort.InferenceSession>(() => process.availableMemory());
 const port = parentPort!;
 /** Prefixes of the profiles that sessions write. */
 const profiles = new Map<string, string>();
+/** ONNX Runtime's passes that compute constants ahead and merge equal expressions. */
+const FOLDING = 'ConstantFolding;CommonSubexpressionElimination';
 let queue = Promise.resolve();
 
 port.on('message', (request: Request) => {
@@ -36,23 +39,23 @@ async function answer(request: Request): Promise<void> {
 async function handle(request: Request): Promise<Response> {
   const { id, session: key } = request;
   if (request.kind === 'create') {
-    sessions.set(key, await createSession(request));
-    if (request.settings.profile !== null) profiles.set(key, request.settings.profile);
+    const { workingBytes, settings: chosen } = request;
+    const stays = chosen.profile !== null;
+    await sessions.add(key, { create: () => createSession(request), workingBytes, stays });
+    if (chosen.profile !== null) profiles.set(key, chosen.profile);
     return { id, done: true };
   }
-  const session = sessions.get(key);
-  if (session === undefined) throw new Error(`session ${key} was released`);
   if (request.kind === 'release') {
     const profile = profiles.get(key);
-    if (profile !== undefined) session.endProfiling();
-    sessions.delete(key);
+    if (profile !== undefined) sessions.peek(key)?.endProfiling();
     profiles.delete(key);
-    await session.release();
+    await sessions.remove(key);
     return profile === undefined ? { id, done: true } : { id, done: true, profile: writtenProfile(profile) };
   }
+  const session = await sessions.use(key);
   const feeds: Record<string, ort.Tensor> = {};
   for (const [name, { dtype, shape, data }] of Object.entries(request.feeds)) {
-    feeds[name] = new ort.Tensor(dtype, data as never, shape);
+    feeds[name] = new ort.Tensor(dtype as ort.Tensor.Type, data as never, shape);
   }
   const results = await session.run(feeds);
   const outputs: Record<string, TensorMessage> = {};
@@ -78,7 +81,7 @@ function writtenProfile(prefix: string): string {
 }
 
 async function createSession(request: Extract<Request, { kind: 'create' }>): Promise<ort.InferenceSession> {
-  const { optimization, prepacking, memoryPattern, profile } = request.settings;
+  const { optimization, prepacking, memoryPattern, folding, profile } = request.settings;
   const session: Record<string, string> = {};
   if (request.externalRoot !== null)
     session.model_external_initializers_file_folder_path = request.externalRoot;
@@ -93,7 +96,7 @@ async function createSession(request: Extract<Request, { kind: 'create' }>): Pro
     enableMemPattern: memoryPattern,
     logSeverityLevel: 4,
     ...(profile === null ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-    extra: { session },
+    extra: { session, ...(folding ? {} : { optimization: { disable_specified_optimizers: FOLDING } }) },
   });
   return created;
 }

@@ -1,6 +1,6 @@
 /** Small tensors known while a model is imported: the arithmetic on shapes that exporters leave in models is done here. */
 
-import { fromHalf } from '../../half.ts';
+import { fromBfloat16, fromHalf } from '../../half.ts';
 import type { DataType, Shape, TensorData } from '../../types.ts';
 import { broadcastShapes, elementCount, isFloating } from '../../types.ts';
 import type { Value } from '../../value.ts';
@@ -29,7 +29,7 @@ function stored(value: number, dtype: DataType): number {
 
 /** Typed elements as a known tensor. */
 export function knownFrom(dtype: DataType, shape: Shape, data: TensorData): Known {
-  const convert = dtype === 'float16' ? fromHalf : Number;
+  const convert = dtype === 'float16' ? fromHalf : dtype === 'bfloat16' ? fromBfloat16 : Number;
   return {
     dtype,
     shape,

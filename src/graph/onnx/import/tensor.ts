@@ -110,6 +110,7 @@ function viewAs(dtype: DataType, buffer: ArrayBuffer): TensorData {
     case 'int32':
       return new Int32Array(buffer);
     case 'float16':
+    case 'bfloat16':
       return new Uint16Array(buffer);
     case 'uint8':
     case 'bool':
@@ -128,6 +129,7 @@ function listedElements(tensor: TensorProto, dtype: DataType): TensorData {
     case 'int32':
       return Int32Array.from(tensor.int32Data);
     case 'float16':
+    case 'bfloat16':
       return Uint16Array.from(tensor.int32Data);
     case 'uint8':
     case 'bool':

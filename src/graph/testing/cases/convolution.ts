@@ -143,6 +143,13 @@ const CONVOLUTIONS: readonly Row<PlainGeometry>[] = [
   ['2x2 with padding wider than the kernel', [1, 1, 3, 3], [1, 1, 2, 2], { padding: [2, 2, 3, 1] }],
   ['one pixel, one channel', [1, 1, 1, 1], [1, 1, 1, 1], {}, true],
   ['kernel of the image size', [2, 2, 4, 3], [3, 2, 4, 3], {}],
+  [
+    'more kernel elements than pixels, asymmetric padding, two groups',
+    [1, 4, 3, 2],
+    [6, 2, 3, 2],
+    { groups: 2, padding: [2, 0, 0, 1] },
+    true,
+  ],
   ['patch embedding: stride equals kernel', [1, 3, 6, 4], [4, 3, 2, 2], { stride: [2, 2] }, true],
 ];
 

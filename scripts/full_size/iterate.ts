@@ -1,0 +1,92 @@
+/** One iteration of a preset on a full-size directory, in this process: seconds of each stage and peak memory as JSON. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { loadConfig } from '../../src/cli/config.ts';
+import { promptsOf } from '../../src/cli/finetuning.ts';
+import { resolveConfigFile } from '../../src/cli/presets.ts';
+import { prepareFinetune } from '../../src/finetune/assemble.ts';
+import { finetuneConfigSchema } from '../../src/finetune/config.ts';
+import { DirectFinetuning } from '../../src/finetune/direct_finetuning.ts';
+import { computeIteration } from '../../src/finetune/iteration.ts';
+import { initialAdapter } from '../../src/finetune/trained_part.ts';
+import { Runtime } from '../../src/graph/index.ts';
+import { watchMemory } from './memory.ts';
+
+const [folder, preset, ...overrides] = process.argv.slice(2) as [string, string, ...string[]];
+
+/** What keeps an iteration short; models and images have their true sizes. */
+const SHORT = [
+  'prompts.imagesPerPrompt=1',
+  'microBatch=1',
+  'sampler.steps=[1, 1]',
+  'gradient.timesteps=1',
+  'optimizer.iterations=1',
+  'validation.every=0',
+];
+
+const output = mkdtempSync(path.join(tmpdir(), 'full-size-'));
+const config = loadConfig(finetuneConfigSchema, {
+  file: resolveConfigFile(preset),
+  overrides: [`output=${output}`, ...SHORT, ...overrides],
+});
+const runtime = new Runtime();
+const prepared = prepareFinetune(config, { runtime, modelDirectory: folder, ...promptsOf(config) });
+const { pipeline, objective, settings, model } = prepared;
+const stages: Record<string, { seconds: number; processorSeconds: number; calls: number }> = {};
+
+/** Adds up the time that methods take, compilation included. */
+function timeMethods(owner: object, names: Readonly<Record<string, string>>): void {
+  const methods = owner as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  for (const [name, label] of Object.entries(names)) {
+    const original = methods[name]!.bind(owner);
+    Object.defineProperty(owner, name, {
+      async value(...args: unknown[]) {
+        const [started, before] = [performance.now(), process.cpuUsage()];
+        const result = await original(...args);
+        const { user, system } = process.cpuUsage(before);
+        const stage = stages[label] ?? { seconds: 0, processorSeconds: 0, calls: 0 };
+        stage.seconds += (performance.now() - started) / 1000;
+        stage.processorSeconds += (user + system) / 1e6;
+        stage.calls++;
+        stages[label] = stage;
+        return result;
+      },
+    });
+  }
+}
+
+const differentiate = new DirectFinetuning(pipeline);
+timeMethods(pipeline, { encodePrompts: 'text encoder', sample: 'sampling', decode: 'decoding' });
+timeMethods(differentiate, {
+  latentGradient: 'decoder product',
+  backward: 'U-Net product',
+  textEncoderGradient: 'text encoder product',
+});
+const judged = { ...objective };
+timeMethods(judged, { evaluate: 'judges and loss' });
+const adapter = initialAdapter(model, settings.part, 1);
+const context = { pipeline, objective: judged, settings, differentiate };
+const started = performance.now();
+const { result, peak, anonymousPeak } = await watchMemory(() => computeIteration(context, 0, adapter));
+const finite = [...result.gradients.values()].every((each) => each.every(Number.isFinite));
+const norm = Math.sqrt(
+  [...result.gradients.values()].reduce((sum, each) => each.reduce((total, x) => total + x * x, sum), 0),
+);
+await runtime.close();
+rmSync(output, { recursive: true });
+console.log(
+  JSON.stringify({
+    preset,
+    part: settings.part.kind,
+    seconds: (performance.now() - started) / 1000,
+    stages,
+    loss: result.loss,
+    finite,
+    gradientNorm: norm,
+    tensors: result.gradients.size,
+    peakGib: peak / 2 ** 30,
+    anonymousGib: anonymousPeak / 2 ** 30,
+  }),
+);
