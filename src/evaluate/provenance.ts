@@ -1,8 +1,10 @@
 /** Which weights took part: every file by its SHA-256. */
 
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { sha256OfFile } from '../weights/file_digest.ts';
+
+export { sha256OfFile } from '../weights/file_digest.ts';
 
 /** A file that results depend on. */
 export interface ProvenanceFile {
@@ -18,13 +20,6 @@ export interface ProvenanceFile {
 
 /** Weights, and the small files beside them that decide what the weights compute. */
 const RELEVANT = /\.(safetensors|bin|onnx|ckpt|pt|json|txt)$/;
-
-/** Hexadecimal SHA-256 of a file's content. */
-export async function sha256OfFile(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  return hash.digest('hex');
-}
 
 /**
  * Weights and configurations of a folder, or of a single file, in the order of their names.

@@ -40,6 +40,8 @@ export interface StoredModel {
   /** The remaining fields of `model_index.json`, such as `requires_safety_checker`. */
   readonly settings: JsonObject;
   readonly tokenizer: StoredTokenizer;
+  /** Whether a component has weights: networks have, a tokenizer and a scheduler have none. */
+  hasWeights(component: string): boolean;
   /** Config and weights of a component. @throws when folder, config or weights are missing or unusable */
   openModel(component: string): ModelComponent;
   /** Content of `scheduler/scheduler_config.json`. @throws when it is missing */
@@ -101,6 +103,12 @@ function fromDirectory(directory: DiffusersDirectory, options: StoredModelOption
     components,
     settings,
     tokenizer: { folder: resolve(path, 'tokenizer') },
+    hasWeights: (component: string) => {
+      const files = readdirSync(directory.folderOf(component));
+      return files.some(
+        (name) => name === 'config.json' || /\.(safetensors|bin)(\.index.*\.json)?$/.test(name),
+      );
+    },
     // As in diffusers, components without the variant fall back to their plain weights.
     openModel: (component: string) =>
       directory.openModel(component, variant !== undefined && having.has(component) ? { variant } : {}),

@@ -6,10 +6,10 @@ import { isJsonObject, readJsonObject } from './json_file.ts';
 import { openWeights, type WeightSource, weightsFromShards } from './weight_source.ts';
 
 /** Base names of weight files: diffusers models, transformers models. */
-const STEMS = ['diffusion_pytorch_model', 'model'] as const;
+export const WEIGHT_STEMS = Object.freeze(['diffusion_pytorch_model', 'model'] as const);
 
 /** Extensions of pickled weights, which can run code when loaded and are not read. */
-const PICKLED = /\.(bin|ckpt|pt|pth)$/;
+export const PICKLED_WEIGHTS = /\.(bin|ckpt|pt|pth)$/;
 
 /**
  * Weight source from a sharded model's index (`*.safetensors.index.json`). Shards lie beside the index;
@@ -42,7 +42,7 @@ function variantFileNames(stem: string, variant: string | null): string[] {
 }
 
 function explainMissing(folder: string, wanted: readonly string[], present: readonly string[]): Error {
-  const pickled = present.filter((name) => PICKLED.test(name));
+  const pickled = present.filter((name) => PICKLED_WEIGHTS.test(name));
   const other = present.filter((name) => name.endsWith('.safetensors'));
   const advice =
     pickled.length > 0
@@ -63,7 +63,7 @@ function explainMissing(folder: string, wanted: readonly string[], present: read
 export function openModelWeights(folder: string, variant?: string): WeightSource {
   const present = readdirSync(folder);
   const variants = variant === undefined ? [null, 'fp16'] : [variant];
-  const wanted = variants.flatMap((each) => STEMS.flatMap((stem) => variantFileNames(stem, each)));
+  const wanted = variants.flatMap((each) => WEIGHT_STEMS.flatMap((stem) => variantFileNames(stem, each)));
   const found = wanted.find((name) => present.includes(name));
   if (found === undefined) throw explainMissing(folder, wanted, present);
   const path = join(folder, found);

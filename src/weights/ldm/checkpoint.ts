@@ -90,6 +90,7 @@ export function openLdmCheckpoint(file: string, prediction?: PredictionType): St
     components: COMPONENTS,
     settings: Object.freeze({}),
     tokenizer: { padToken: version2 ? '!' : null },
+    hasWeights: (component: string) => parts[component] !== undefined,
     openModel(component: string): ModelComponent {
       const part = parts[component];
       if (part === undefined) throw new Error(`${path}: has no component ${component} with weights`);
