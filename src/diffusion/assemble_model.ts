@@ -14,6 +14,7 @@ import type { JsonObject } from '../weights/json_object.ts';
 import type { WeightSource } from '../weights/weights_in_memory.ts';
 import type { SchedulerConfig } from './schedulers/scheduler_config.ts';
 import { parseSchedulerConfig } from './schedulers/scheduler_config.ts';
+import type { TextContext } from './text_context.ts';
 
 /** One network of a model. */
 export interface ModelPart<Config> {
@@ -42,6 +43,8 @@ export interface TextToImageModel {
   readonly defaultSide: number;
   /** Guidance scale that the model is meant to be used with. */
   readonly defaultGuidanceScale: number;
+  /** Which tokens of a prompt the denoiser sees; `padded` as opened. */
+  readonly textContext: TextContext;
 }
 
 /** Guidance scale where a model directory does not say another (METHOD: s = 7.5). */
@@ -102,6 +105,7 @@ export function assembleTextToImageModel(parts: ModelParts): TextToImageModel {
     downscale,
     defaultSide: [configs.unet.sample_size ?? 64].flat()[0]! * downscale,
     defaultGuidanceScale: typeof guidanceScale === 'number' ? guidanceScale : DEFAULT_GUIDANCE_SCALE,
+    textContext: 'padded',
   });
 }
 

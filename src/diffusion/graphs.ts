@@ -18,6 +18,7 @@ import { clipText, clipTextEmbeddings, unet, vaeDecode } from '../models/index.t
 import type { AdapterLayout } from './adapter.ts';
 import { adaptParameters, assertAllAdapted, SOFT_TOKENS_INPUT } from './adapter.ts';
 import type { TextToImageModel } from './assemble_model.ts';
+import { paddingBias, withoutPadding } from './text_context.ts';
 
 /** A value with the graph inputs of the adapter that it depends on. */
 export interface AdaptedValue {
@@ -35,7 +36,7 @@ export function contextLength(model: TextToImageModel): number {
  * Encodes prompts whose token ids are fed as `ids` [batchSize, length] int64.
  *
  * Soft tokens stand between the start token and the prompt's own tokens; as many fall off at the end.
- * @returns the condition of the U-Net [batchSize, length, width]
+ * @returns the condition of the U-Net [batchSize, length, width], with zeros behind the prompt where the model masks padding
  */
 export function promptContext(
   model: TextToImageModel,
@@ -56,7 +57,9 @@ export function promptContext(
     const rest = slice(inputsEmbeds, { axis: 1, start: 1, end: length - layout.softTokens });
     inputsEmbeds = concat([start, repeated, rest], 1);
   }
-  const value = clipText(config, adapted.parameters, { inputsEmbeds }).lastHiddenState;
+  const encoded = clipText(config, adapted.parameters, { inputsEmbeds }).lastHiddenState;
+  const value =
+    model.textContext === 'masked' ? withoutPadding(config, encoded, ids, layout.softTokens) : encoded;
   assertAllAdapted(adapted, 'textEncoder', layout);
   for (const [name, adapterInput] of adapted.inputs) inputs.set(name, adapterInput);
   return { value, adapterInputs: inputs };
@@ -96,8 +99,10 @@ export function guidedDenoiser(
   const timestep = input('timestep', [1]);
   const contextShape = [batchSize, contextLength(model), model.textEncoder.config.hidden_size];
   const condition = input('condition_in', contextShape);
-  const denoise = (x: Value, context: Value) =>
-    unet(config, adapted.parameters, x, expand(timestep, [x.shape[0]!]), context);
+  const denoise = (x: Value, context: Value) => {
+    const bias = model.textContext === 'masked' ? paddingBias(context) : null;
+    return unet(config, adapted.parameters, x, expand(timestep, [x.shape[0]!]), context, undefined, bias);
+  };
   let value: Value;
   let unconditional: Value | null = null;
   if (guided) {

@@ -21,7 +21,7 @@ import { namedLayerNorm } from './layers.ts';
 import type { Parameters } from './parameters.ts';
 
 /** Added to the attention scores of positions that must not be seen; e^-1e9 is 0 in float32. */
-const MASKED = -1e9;
+export const MASKED_SCORE = -1e9;
 /** Value of eos_token_id in OpenAI's old configurations; it is not the end token of the vocabulary. */
 const OLD_EOS_TOKEN = 2;
 
@@ -112,25 +112,29 @@ export function clipText(
 /** Causal mask [1, 1, L, L], and that of padding [N, 1, 1, L] on top. */
 function attentionBias(length: number, attentionMask: Value | null): Value {
   const causal = Float32Array.from({ length: length * length }, (_, i) =>
-    i % length > Math.floor(i / length) ? MASKED : 0,
+    i % length > Math.floor(i / length) ? MASKED_SCORE : 0,
   );
   const bias = constant(causal, [1, 1, length, length]);
   if (attentionMask === null) return bias;
   const [batch] = attentionMask.shape as [number];
-  const padding = scale(shift(cast(attentionMask, 'float32'), -1), -MASKED);
+  const padding = scale(shift(cast(attentionMask, 'float32'), -1), -MASKED_SCORE);
   return add(bias, reshape(padding, [batch, 1, 1, length]));
+}
+
+/** Where each text ends: positions [N] int64 of the end tokens in ids [N, L] int64, as {@link clipText} finds them. */
+export function textEnds({ eos_token_id: end }: ClipTextConfig, ids: Value): Value {
+  const marks =
+    end === OLD_EOS_TOKEN ? cast(ids, 'int32') : cast(equal(ids, constant([end], [1], ids.dtype)), 'int32');
+  return argMax(marks);
 }
 
 /** Rows of x [N, L, size] at the end of each text: [N, size]. */
 function atTextEnd(config: ClipTextConfig, x: Value, ids: Value): Value {
   const [batch, length, size] = x.shape as [number, number, number];
-  const end = config.eos_token_id;
-  const marks =
-    end === OLD_EOS_TOKEN ? cast(ids, 'int32') : cast(equal(ids, constant([end], [1], ids.dtype)), 'int32');
   const starts = constant(
     Array.from({ length: batch }, (_, i) => i * length),
     [batch],
     'int64',
   );
-  return gather(reshape(x, [batch * length, size]), add(starts, argMax(marks)));
+  return gather(reshape(x, [batch * length, size]), add(starts, textEnds(config, ids)));
 }

@@ -60,6 +60,19 @@ export function stageStride(config: BackboneConfig, stage: number): number {
 }
 
 /**
+ * Refuses images that are not those of a configuration.
+ * @throws Error naming both sizes
+ */
+export function requireImages(
+  { in_channels: channels, image_size: side }: Pick<BackboneConfig, 'in_channels' | 'image_size'>,
+  image: Value,
+): void {
+  if (image.shape.length !== 4 || image.shape.slice(1).join() !== [channels, side, side].join()) {
+    throw new Error(`expected images [N, ${channels}, ${side}, ${side}], received [${image.shape}]`);
+  }
+}
+
+/**
  * Runs the stem and all stages.
  * @param image [N, in_channels, image_size, image_size], -1..1
  * @returns the output of every stage [N, channels, size/stride, size/stride]
@@ -70,17 +83,14 @@ export function imageBackbone(
   parameters: Parameters,
   image: Value,
 ): readonly Value[] {
-  const { in_channels: channels, image_size: side } = config;
-  if (image.shape.length !== 4 || image.shape.slice(1).join() !== [channels, side, side].join()) {
-    throw new Error(`expected images [N, ${channels}, ${side}, ${side}], received [${image.shape}]`);
-  }
+  requireImages(config, image);
   const stem = { outputs: config.channels[0]!, stride: config.stem_stride };
-  let x = activated(config, parameters, image, 'stem', stem);
+  let x = activatedConvolution(config, parameters, image, 'stem', stem);
   return config.channels.map((outputs, stage) => {
     for (let i = 0; i < config.blocks[stage]!; i++) {
       const name = `stages.${stage}.${i}`;
       const stride = stage > 0 && i === 0 ? 2 : 1;
-      const block = config.type === 'resnet' ? residualBlock : invertedResidual;
+      const block = config.type === 'resnet' ? residualBlock : mobileBlock;
       x = scope(name, () => block(config, parameters.in(name), x, outputs, stride));
     }
     return x;
@@ -93,30 +103,36 @@ export function imageBackbone(
  */
 export function backboneFeatures(config: BackboneConfig, parameters: Parameters, x: Value): Value {
   if (config.type === 'resnet') return x;
-  return activated(config, parameters, x, 'tail', { outputs: config.expansion * x.shape[1]!, kernel: 1 });
+  return activatedConvolution(config, parameters, x, 'tail', {
+    outputs: config.expansion * x.shape[1]!,
+    kernel: 1,
+  });
 }
+
+/** Norm and activation of a network's convolutions. */
+export type ConvolutionStyle = Pick<BackboneConfig, 'groups' | 'activation'>;
 
 /** Convolution `name.conv` (without bias, which the norm would cancel) and group norm `name.norm`. */
 function normalized(
-  config: BackboneConfig,
+  style: ConvolutionStyle,
   parameters: Parameters,
   x: Value,
   name: string,
   shape: ConvolutionShape,
 ): Value {
   const y = convolution(parameters, x, `${name}.conv`, { ...shape, bias: false });
-  return namedGroupNorm(parameters, y, `${name}.norm`, config.groups, EPSILON);
+  return namedGroupNorm(parameters, y, `${name}.norm`, style.groups, EPSILON);
 }
 
-/** {@link normalized} and the activation. */
-function activated(
-  config: BackboneConfig,
+/** Convolution `name.conv` without bias, group norm `name.norm`, and the activation. */
+export function activatedConvolution(
+  style: ConvolutionStyle,
   parameters: Parameters,
   x: Value,
   name: string,
   shape: ConvolutionShape,
 ): Value {
-  return ACTIVATIONS[config.activation](normalized(config, parameters, x, name, shape));
+  return ACTIVATIONS[style.activation](normalized(style, parameters, x, name, shape));
 }
 
 /** Two 3x3 convolutions around a shortcut (He et al. 2016), normalised and activated after each. */
@@ -127,7 +143,7 @@ function residualBlock(
   outputs: number,
   stride: number,
 ): Value {
-  const h = activated(config, parameters, x, 'first', { outputs, stride });
+  const h = activatedConvolution(config, parameters, x, 'first', { outputs, stride });
   const y = normalized(config, parameters, h, 'second', { outputs });
   const same = stride === 1 && x.shape[1] === outputs;
   const straight = same
@@ -136,8 +152,8 @@ function residualBlock(
   return ACTIVATIONS[config.activation](add(straight, y));
 }
 
-/** Expansion, depthwise convolution, squeeze-and-excitation and projection (Howard et al. 2019, MobileNetV3). */
-function invertedResidual(
+/** A mobile block of a stage. */
+function mobileBlock(
   config: BackboneConfig,
   parameters: Parameters,
   x: Value,
@@ -145,18 +161,49 @@ function invertedResidual(
   stride: number,
 ): Value {
   const hidden = config.expansion * x.shape[1]!;
-  const { kernel } = config;
-  let h = activated(config, parameters, x, 'expand', { outputs: hidden, kernel: 1 });
-  h = activated(config, parameters, h, 'depthwise', { outputs: hidden, kernel, stride, groups: hidden });
-  h = squeezeExcite(parameters.in('squeeze'), h);
-  const y = normalized(config, parameters, h, 'project', { outputs, kernel: 1 });
+  const squeezed = Math.max(1, Math.round(hidden / SQUEEZE));
+  const shape = { outputs, hidden, kernel: config.kernel, stride, squeezed, alwaysExpands: true };
+  return invertedResidual(config, parameters, x, shape);
+}
+
+/** Sizes of an inverted residual. */
+export interface InvertedResidualShape {
+  readonly outputs: number;
+  /** Channels of the depthwise convolution. */
+  readonly hidden: number;
+  /** Side of the depthwise kernel. */
+  readonly kernel: number;
+  readonly stride: number;
+  /** Hidden channels of the squeeze-and-excitation; null for none. */
+  readonly squeezed: number | null;
+  /** Whether there is an expansion to `hidden` where the input has as many channels; false when left out. */
+  readonly alwaysExpands?: boolean;
+}
+
+/**
+ * Expansion, depthwise convolution, squeeze-and-excitation and projection, added to the input where sizes allow (Howard et
+ * al. 2019, MobileNetV3).
+ * @param parameters expand, depthwise, squeeze, project
+ */
+export function invertedResidual(
+  style: ConvolutionStyle,
+  parameters: Parameters,
+  x: Value,
+  { outputs, hidden, kernel, stride, squeezed, alwaysExpands = false }: InvertedResidualShape,
+): Value {
+  const expands = alwaysExpands || hidden !== x.shape[1];
+  let h = expands ? activatedConvolution(style, parameters, x, 'expand', { outputs: hidden, kernel: 1 }) : x;
+  const depthwise = { outputs: hidden, kernel, stride, groups: hidden };
+  h = activatedConvolution(style, parameters, h, 'depthwise', depthwise);
+  if (squeezed !== null) h = squeezeExcite(parameters.in('squeeze'), h, squeezed);
+  const y = normalized(style, parameters, h, 'project', { outputs, kernel: 1 });
   return stride === 1 && x.shape[1] === outputs ? add(x, y) : y;
 }
 
-/** Channels weighted by a small network on their means (Hu et al. 2018). */
-function squeezeExcite(parameters: Parameters, x: Value): Value {
+/** Channels weighted by a small network of `inner` hidden channels on their means (Hu et al. 2018). */
+function squeezeExcite(parameters: Parameters, x: Value, inner: number): Value {
   const channels = x.shape[1]!;
-  const outputs = Math.max(1, Math.round(channels / SQUEEZE));
-  const hidden = relu(convolution(parameters, globalAveragePool2d(x), 'reduce', { outputs, kernel: 1 }));
+  const means = globalAveragePool2d(x);
+  const hidden = relu(convolution(parameters, means, 'reduce', { outputs: inner, kernel: 1 }));
   return mul(x, hardSigmoid(convolution(parameters, hidden, 'expand', { outputs: channels, kernel: 1 })));
 }

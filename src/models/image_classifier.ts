@@ -1,4 +1,4 @@
-/** A small classifier of several attributes of an image at once: one backbone, one linear head an attribute. */
+/** A classifier of several attributes of an image at once: one backbone, one linear head an attribute. */
 
 import { z } from 'zod';
 import type { Value } from '../graph/building.ts';
@@ -6,15 +6,23 @@ import { globalAveragePool2d, reshape, scope } from '../graph/building.ts';
 import { parseConfig } from './config.ts';
 import { backboneFeatures, backboneFields, checkBackbone, imageBackbone } from './image_backbone.ts';
 import { ACTIVATIONS } from './layers.ts';
+import { mobileNetV3Features, mobileNetV3Fields, mobileNetV3Large } from './mobilenet_v3.ts';
 import type { Parameters } from './parameters.ts';
 
-const schema = z.looseObject({
-  ...backboneFields,
-  /** Size of the feature vector: a linear layer and an activation on the means; the means themselves when left out. */
+const headFields = {
+  /**
+   * Size of the feature vector: a linear layer and an activation on the means. When left out, the means themselves, and as
+   * published for MobileNetV3-Large.
+   */
   features: z.int().positive().optional(),
   /** Number of classes by attribute. */
   heads: z.record(z.string(), z.int().min(2)),
-});
+};
+
+const schema = z.discriminatedUnion('type', [
+  z.looseObject({ ...backboneFields, ...headFields }),
+  z.looseObject({ ...mobileNetV3Fields, ...headFields }),
+]);
 
 /** Configuration of a classifier: the backbone, the size of the feature vector, and the attributes. */
 export type ImageClassifierConfig = Readonly<z.output<typeof schema>>;
@@ -25,7 +33,7 @@ export type ImageClassifierConfig = Readonly<z.output<typeof schema>>;
  */
 export function parseImageClassifierConfig(json: unknown): ImageClassifierConfig {
   const config = parseConfig(schema, json, 'image classifier');
-  checkBackbone(config, 'image classifier');
+  if (config.type !== 'mobilenet_v3_large') checkBackbone(config, 'image classifier');
   return config;
 }
 
@@ -48,8 +56,7 @@ export function imageClassifier(
   image: Value,
 ): ImageClassifierOutputs {
   return scope('image_classifier', () => {
-    const stages = imageBackbone(config, parameters, image);
-    const map = backboneFeatures(config, parameters, stages[stages.length - 1]!);
+    const map = featureMap(config, parameters, image);
     const means = reshape(globalAveragePool2d(map), map.shape.slice(0, 2));
     const features = featureVectors(config, parameters, means);
     const inputs = features.shape[1]!;
@@ -61,8 +68,17 @@ export function imageClassifier(
   });
 }
 
+function featureMap(config: ImageClassifierConfig, parameters: Parameters, image: Value): Value {
+  if (config.type === 'mobilenet_v3_large') return mobileNetV3Large(config, parameters, image);
+  const stages = imageBackbone(config, parameters, image);
+  return backboneFeatures(config, parameters, stages[stages.length - 1]!);
+}
+
 function featureVectors(config: ImageClassifierConfig, parameters: Parameters, means: Value): Value {
-  if (config.features === undefined) return means;
-  const shape = { inputs: means.shape[1]!, outputs: config.features, bias: true };
-  return ACTIVATIONS[config.activation](parameters.linear(means, 'features', shape));
+  const isLarge = config.type === 'mobilenet_v3_large';
+  const outputs = config.features ?? (isLarge ? mobileNetV3Features(config) : undefined);
+  if (outputs === undefined) return means;
+  const shape = { inputs: means.shape[1]!, outputs, bias: true };
+  const activation = ACTIVATIONS[isLarge ? 'hard_swish' : config.activation];
+  return activation(parameters.linear(means, 'features', shape));
 }

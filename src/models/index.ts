@@ -1,7 +1,7 @@
 /** Models as pure functions from a configuration and parameters to graph values. */
 
 export type { ClipTextConfig, ClipTextInputs, ClipTextOutputs } from './clip_text.ts';
-export { clipText, clipTextEmbeddings, parseClipTextConfig } from './clip_text.ts';
+export { clipText, clipTextEmbeddings, MASKED_SCORE, parseClipTextConfig, textEnds } from './clip_text.ts';
 export type { ClipVisionConfig, ClipVisionOutputs } from './clip_vision.ts';
 export { clipVision, parseClipVisionConfig } from './clip_vision.ts';
 export type { DinoV2Config, DinoV2Outputs, PositionInterpolation } from './dinov2.ts';

@@ -6,6 +6,7 @@ import { elementCount, input } from '../graph/index.ts';
 import { clipText, parseClipTextConfig } from './clip_text.ts';
 import { clipVision, parseClipVisionConfig } from './clip_vision.ts';
 import { dinov2, parseDinoV2Config } from './dinov2.ts';
+import { imageClassifier, parseImageClassifierConfig } from './image_classifier.ts';
 import type { Parameters } from './parameters.ts';
 import { trainableParameters } from './parameters.ts';
 import { parseUNetConfig, unet } from './unet.ts';
@@ -61,6 +62,11 @@ function buildVae(parameters: Parameters): Value {
   return vaeDecode(config, parameters, input('latents', [1, 4, 64, 64]));
 }
 
+function mobileNet(heads: Readonly<Record<string, number>>, parameters: Parameters) {
+  const config = parseImageClassifierConfig({ type: 'mobilenet_v3_large', heads });
+  return imageClassifier(config, parameters, input('image', [2, 3, 224, 224]));
+}
+
 describe('published models', () => {
   test.each([
     ['U-Net of Stable Diffusion 1.5', 859_520_964, (p: Parameters) => buildUNet(stableDiffusion1, p)],
@@ -82,10 +88,37 @@ describe('published models', () => {
       86_580_480 - 768,
       (p: Parameters) => dinov2(parseDinoV2Config(dinoBase), p, input('x', [1, 3, 224, 224])),
     ],
+    ['MobileNetV3-Large of torchvision', 5_483_032, (p: Parameters) => mobileNet({ classes: 1000 }, p)],
+    [
+      'MobileNetV3-Large with three heads of FairFace',
+      5_483_032 - 1281 * (1000 - 18),
+      (p: Parameters) => mobileNet({ gender: 2, race: 7, age: 9 }, p),
+    ],
   ] as [string, number, (parameters: Parameters) => unknown][])('%s has %i parameters', (_, count, build) => {
     const { parameters, values } = trainableParameters();
     build(parameters);
     const total = [...values.values()].reduce((sum, { shape }) => sum + elementCount(shape), 0);
     expect(total).toBe(count);
+  });
+
+  test('MobileNetV3-Large has the published shapes', () => {
+    const { parameters, values } = trainableParameters();
+    const { features, logits } = mobileNet({ classes: 1000 }, parameters);
+    expect([features.shape, logits.classes!.shape]).toEqual([
+      [2, 1280],
+      [2, 1000],
+    ]);
+    const shapeOf = (name: string) => values.get(name)?.shape;
+    expect(shapeOf('stem.conv.weight')).toEqual([16, 3, 3, 3]);
+    // No expansion where there is nothing to expand, and squeezing to a quarter, in multiples of 8.
+    expect(shapeOf('blocks.0.expand.conv.weight')).toBeUndefined();
+    expect(shapeOf('blocks.0.depthwise.conv.weight')).toEqual([16, 1, 3, 3]);
+    expect(shapeOf('blocks.2.squeeze.reduce.weight')).toBeUndefined();
+    expect(shapeOf('blocks.3.depthwise.conv.weight')).toEqual([72, 1, 5, 5]);
+    expect(shapeOf('blocks.3.squeeze.reduce.weight')).toEqual([24, 72, 1, 1]);
+    expect(shapeOf('blocks.4.squeeze.reduce.weight')).toEqual([32, 120, 1, 1]);
+    expect(shapeOf('blocks.14.project.conv.weight')).toEqual([160, 960, 1, 1]);
+    expect(shapeOf('tail.conv.weight')).toEqual([960, 160, 1, 1]);
+    expect(shapeOf('features.weight')).toEqual([1280, 960]);
   });
 });

@@ -27,12 +27,14 @@ export interface TransformerOptions {
  * @param parameters norm, proj_in, transformer_blocks, proj_out
  * @param x [N, C, H, W]
  * @param context text tokens [N, L, D]
+ * @param contextBias added to the scores of the attention to the text [N, 1, 1, L]; null for none
  * @returns [N, C, H, W]
  */
 export function spatialTransformer(
   parameters: Parameters,
   x: Value,
   context: Value,
+  contextBias: Value | null,
   { heads, layers, groups, linearProjection }: TransformerOptions,
 ): Value {
   return scope('transformer', () => {
@@ -41,28 +43,42 @@ export function spatialTransformer(
     const normalized = namedGroupNorm(parameters, x, 'norm', groups, GROUP_NORM_EPSILON);
     let tokens = parameters.linear(imageToTokens(normalized), 'proj_in', projection);
     for (let i = 0; i < layers; i++) {
-      tokens = transformerBlock(parameters.in(`transformer_blocks.${i}`), tokens, context, heads);
+      const block = parameters.in(`transformer_blocks.${i}`);
+      tokens = transformerBlock(block, tokens, context, contextBias, heads);
     }
     tokens = parameters.linear(tokens, 'proj_out', projection);
     return add(x, tokensToImage(tokens, height, width));
   });
 }
 
-function transformerBlock(parameters: Parameters, x: Value, context: Value, heads: number): Value {
+function transformerBlock(
+  parameters: Parameters,
+  x: Value,
+  context: Value,
+  contextBias: Value | null,
+  heads: number,
+): Value {
   const norm = (value: Value, name: string) => namedLayerNorm(parameters, value, name, LAYER_NORM_EPSILON);
   const normalized = norm(x, 'norm1');
-  let tokens = add(x, crossAttention(parameters.in('attn1'), normalized, normalized, heads));
-  tokens = add(tokens, crossAttention(parameters.in('attn2'), norm(tokens, 'norm2'), context, heads));
+  let tokens = add(x, crossAttention(parameters.in('attn1'), normalized, normalized, null, heads));
+  const text = crossAttention(parameters.in('attn2'), norm(tokens, 'norm2'), context, contextBias, heads);
+  tokens = add(tokens, text);
   return add(tokens, feedForward(parameters.in('ff'), norm(tokens, 'norm3')));
 }
 
 /** Attention from x [N, queries, C] to `context` [N, keys, D]: to_q, to_k, to_v without bias, to_out.0 with one. */
-function crossAttention(parameters: Parameters, x: Value, context: Value, heads: number): Value {
+function crossAttention(
+  parameters: Parameters,
+  x: Value,
+  context: Value,
+  bias: Value | null,
+  heads: number,
+): Value {
   const outputs = x.shape[2]!;
-  const from = (value: Value, name: string, bias = false) =>
-    parameters.linear(value, name, { inputs: value.shape[2]!, outputs, bias });
-  const mixed = multiHeadAttention(from(x, 'to_q'), from(context, 'to_k'), from(context, 'to_v'), heads);
-  return from(mixed, 'to_out.0', true);
+  const from = (value: Value, name: string, hasBias = false) =>
+    parameters.linear(value, name, { inputs: value.shape[2]!, outputs, bias: hasBias });
+  const [k, v] = [from(context, 'to_k'), from(context, 'to_v')];
+  return from(multiHeadAttention(from(x, 'to_q'), k, v, heads, bias), 'to_out.0', true);
 }
 
 /** Gated feed-forward layer (GEGLU, Shazeer 2020): the first half of net.0.proj times the GELU of the second, then net.2. */

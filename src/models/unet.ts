@@ -21,6 +21,7 @@ interface Setting {
   readonly config: UNetConfig;
   readonly timeEmbedding: Value;
   readonly context: Value;
+  readonly contextBias: Value | null;
   readonly observe: BlockObserver;
 }
 
@@ -30,6 +31,7 @@ interface Setting {
  * @param timesteps [N] float32, in 0..999; fractions are allowed
  * @param context text embeddings [N, L, cross_attention_dim]
  * @param observe sees the blocks' outputs; for tests
+ * @param contextBias added to the scores of the attention to the text [N, 1, 1, L]; null for none
  * @returns [N, out_channels, H, W]
  */
 export function unet(
@@ -39,6 +41,7 @@ export function unet(
   timesteps: Value,
   context: Value,
   observe: BlockObserver = () => {},
+  contextBias: Value | null = null,
 ): Value {
   checkInputs(config, latents, timesteps, context);
   return scope('unet', () => {
@@ -49,7 +52,7 @@ export function unet(
     const size = config.time_embedding_dim ?? 4 * first;
     const timeEmbedding = timeEmbeddingNetwork(parameters.in('time_embedding'), waves, size);
     observe('time_embedding', timeEmbedding);
-    const setting: Setting = { config, timeEmbedding, context, observe };
+    const setting: Setting = { config, timeEmbedding, context, contextBias, observe };
 
     let x = convolution(parameters, latents, 'conv_in', { outputs: first });
     observe('conv_in', x);
@@ -169,13 +172,13 @@ function resnet(
 }
 
 function transformer(
-  { config, context }: Setting,
+  { config, context, contextBias }: Setting,
   parameters: Parameters,
   name: string,
   { heads, transformerLayers }: UNetLevel,
   x: Value,
 ): Value {
-  return spatialTransformer(parameters.in(name), x, context, {
+  return spatialTransformer(parameters.in(name), x, context, contextBias, {
     heads,
     layers: transformerLayers,
     groups: config.norm_num_groups,

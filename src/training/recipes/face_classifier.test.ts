@@ -45,7 +45,9 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const recipe = () =>
+const SMALL = { type: 'resnet', image_size: 8, channels: [8], blocks: [1], groups: 4, stem_stride: 1 };
+
+const recipe = (choices: object = {}) =>
   faceClassifierRecipeSchema.parse({
     seed: 1,
     steps: 60,
@@ -58,13 +60,31 @@ const recipe = () =>
       gender: { classes: { female: ['Female'], male: ['Male'] } },
       age: { classes: { young: ['20-29'], old: ['60-69'] } },
     },
-    architecture: { type: 'resnet', image_size: 8, channels: [8], blocks: [1], groups: 4, stem_stride: 1 },
+    architecture: SMALL,
+    ...choices,
   });
 
-test('learns, reports, and gives the same answers as a folder and as an ONNX file', async () => {
-  const output = at('classifier');
-  const config = recipe();
-  await runTraining(runtime, prepareFaceClassifier(config, output, runtime), config, at('run'), () => {});
+test.each([
+  { name: 'resnet', config: () => recipe() },
+  {
+    name: 'mobilenet_v3_large',
+    config: () =>
+      recipe({
+        steps: 40,
+        learningRate: 0.003,
+        architecture: { type: 'mobilenet_v3_large', image_size: 16, width_multiplier: 0.125, groups: 1 },
+      }),
+  },
+])('$name learns, reports, and gives the same answers as a folder and as an ONNX file', async (given) => {
+  const output = at(given.name);
+  const config = given.config();
+  await runTraining(
+    runtime,
+    prepareFaceClassifier(config, output, runtime),
+    config,
+    at(`run ${given.name}`),
+    () => {},
+  );
   const report = JSON.parse(readFileSync(path.join(output, 'report.json'), 'utf8')) as FaceClassifierReport;
   expect(report.faces).toBe(4);
   for (const name of ['gender', 'age']) {
