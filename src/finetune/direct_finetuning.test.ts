@@ -63,6 +63,7 @@ function fixtureModel(final: 'zero' | 't0'): TextToImageModel {
     downscale: 2,
     defaultSide: 16,
     defaultGuidanceScale: GUIDANCE,
+    textContext: 'padded',
   };
 }
 
