@@ -43,7 +43,7 @@ describe('a folder of real images', () => {
 
   it('is refused when there is too little in it, and a broken file is named', async () => {
     mkdirSync(at('few'));
-    expect(() => listImages(at('few'))).toThrow(/at least three images.*found 0/);
+    expect(() => listImages(at('few'))).toThrow(/at least 3 images.*found 0/);
     writeFileSync(at('few', 'broken.png'), 'nothing');
     await expect(readImages([at('few', 'broken.png')], { height: 8, width: 8 })).rejects.toThrow(
       /broken.png: /,

@@ -154,6 +154,41 @@ export async function embedForBank(
   return { embeddings: kept, positions };
 }
 
+/** Images on the way into a bank, in parts of any size. */
+export interface BankCollector {
+  /** Detects and embeds the largest face of each image. */
+  add(images: ImageBatch): Promise<void>;
+  /**
+   * Everything that was found.
+   * @returns embeddings [faces, dimension], and which of all images they come from, in order
+   */
+  finish(): { readonly embeddings: Float32Array; readonly positions: readonly number[] };
+}
+
+/** Collects embeddings over parts of a set of images, for {@link writeFaceBank}. */
+export function collectForBank(sources: BankSources): BankCollector {
+  const parts: Float32Array[] = [];
+  const positions: number[] = [];
+  let images = 0;
+  return {
+    async add(part) {
+      const found = await embedForBank(part, sources);
+      parts.push(found.embeddings);
+      positions.push(...found.positions.map((position) => images + position));
+      images += part.count;
+    },
+    finish() {
+      const embeddings = new Float32Array(positions.length * sources.dimension);
+      let offset = 0;
+      for (const part of parts) {
+        embeddings.set(part, offset);
+        offset += part.length;
+      }
+      return { embeddings, positions };
+    },
+  };
+}
+
 /** The closest faces of a bank. */
 export interface NearestFaces {
   /** Which face of the bank [N] int64. */

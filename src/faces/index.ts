@@ -11,8 +11,15 @@ export type {
   FaceCropOptions,
 } from './attributes.ts';
 export { createAttributeClassifier, loadAttributeClassifier, loadAttributeModel } from './attributes.ts';
-export type { BankAttribute, BankSources, FaceBank, FaceBankContent, NearestFaces } from './bank.ts';
-export { embedForBank, nearestFaces, openFaceBank, writeFaceBank } from './bank.ts';
+export type {
+  BankAttribute,
+  BankCollector,
+  BankSources,
+  FaceBank,
+  FaceBankContent,
+  NearestFaces,
+} from './bank.ts';
+export { collectForBank, embedForBank, nearestFaces, openFaceBank, writeFaceBank } from './bank.ts';
 export type { Box, Face, FaceSelection } from './box.ts';
 export { boxArea, clipBox, selectFace } from './box.ts';
 export type { CardOf, FaceModelCard, OpenedCard } from './cards/card.ts';

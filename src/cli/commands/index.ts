@@ -5,6 +5,7 @@ import { alignCommand } from './align.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
+import { facesCommand } from './faces.ts';
 import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { modelsCommand } from './models.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly CommandFactory[] = Object.freeze([
   alignCommand,
   reproduceCommand,
   trainCommand,
+  facesCommand,
   modelsCommand,
   serveCommand,
   understandCommand,

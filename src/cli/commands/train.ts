@@ -45,7 +45,8 @@ Examples:
       a short run of it
   evenhand train classifier --print-config > my.yaml
   evenhand train classifier --config my.yaml
-      a recipe of your own; with data: { layout: fairface, ... } or celeba one on photographs, written to --output`;
+      a recipe of your own; with data: { layout: fairface, ... } or celeba one on photographs, written to --output;
+      architecture: { type: mobilenet_v3_large, image_size: 224 } is the network that such classifiers often are`;
 
 /** Makes the command. */
 export function trainCommand(io: Io): Command {
