@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { docstringFaults, MOST_LINES } from '../scripts/check_docstrings.ts';
-import { importFaults } from '../scripts/check_imports.ts';
+import { importFaults, terminalFaults } from '../scripts/check_imports.ts';
 import { sourceFiles } from '../scripts/source_files.ts';
 
 describe('check_imports', () => {
@@ -29,6 +29,38 @@ describe('check_imports', () => {
     ['src/cli/a.ts', "import path from 'node:path';\n// import { x } from '../nowhere/b.ts';"],
   ])('accepts in %s: %s', (path, text) => {
     expect(importFaults({ path, text })).toEqual([]);
+  });
+});
+
+describe('check_imports, of the terminal', () => {
+  const sources = [
+    { path: 'src/evaluate/pure.ts', text: "import type { x } from './files.ts';\nexport const a = 1;" },
+    { path: 'src/evaluate/files.ts', text: "import fs from 'node:fs';\nexport const x = fs;" },
+    { path: 'src/server/late.ts', text: "export * from '../evaluate/files.ts';" },
+    { path: 'src/server/circle.ts', text: "import '../server/circle.ts';" },
+  ];
+  const faultsOf = (text: string) => terminalFaults([...sources, { path: 'web/src/api/a.ts', text }]);
+  it.each([
+    ["\nimport fs from 'node:fs';", /^web\/src\/api\/a.ts:2: no browser has node:fs$/],
+    [
+      "import { x } from '../../../src/server/late.ts';",
+      /load src\/server\/late.ts, which imports src\/evaluate\/files.ts, which imports node:fs$/,
+    ],
+    ["const x = await import('../../../src/evaluate/files.ts');", /no browser can load src\/evaluate/],
+    ["import { type x, y } from '../../../src/evaluate/files.ts';", /no browser can load/],
+    ["import { x } from '../../testing/drawn.ts';", /may import from web\/src\/ and src\/, not web\/testing/],
+    ["import type { x } from '../../../test/a.ts';", /not test\/a.ts$/],
+  ])('refuses %s', (text, fault) => {
+    expect(faultsOf(text)).toEqual([expect.stringMatching(fault)]);
+  });
+
+  it.each([
+    "import { a } from '../../../src/evaluate/pure.ts';",
+    "import type { x } from '../../../src/server/late.ts';\nimport type fs from 'node:fs';",
+    "import '../styles/base.css';\nimport { b } from './b.ts';\nimport React from 'react';",
+    "import '../../../src/server/circle.ts';\nimport url from './worker.ts?url';",
+  ])('accepts %s', (text) => {
+    expect(faultsOf(text)).toEqual([]);
   });
 });
 

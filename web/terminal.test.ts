@@ -199,7 +199,7 @@ describe('Audit', () => {
 });
 
 describe('Fine-tune', () => {
-  test('estimates, starts, stops, starts anew, and hands out the adapters', async () => {
+  test('estimates, starts, stops, goes on, and hands out the adapters', async () => {
     await show('#/finetune');
     await page.getByLabel('Images a prompt').fill('4');
     await page.getByRole('switch', { name: 'age' }).check();
@@ -215,9 +215,13 @@ describe('Fine-tune', () => {
     await heading('Loss (smoothed)').waitFor();
     await button('Stop').click();
     await page.getByText(/^Stopped after/).waitFor();
-    await button('Start').click();
+    await page.getByRole('link', { name: 'Last checkpoint’s adapter' }).waitFor();
+    const stoppedRun = page.url();
+    await button('Go on').click();
     await page.getByText(/^Stopped after/).waitFor({ state: 'detached' });
+    expect(page.url()).toBe(stoppedRun);
     await heading('Best checkpoint').waitFor();
+    await page.getByText(/^Weights of the best validation: iteration \d+, distance \.\d\d\.$/).waitFor();
     await heading('Distance to the target, validated').waitFor();
     await page
       .getByAltText('Validation images at iteration 300: rows in pairs, before above after')
@@ -235,6 +239,7 @@ describe('Models', () => {
     await show('#/models');
     await heading('portraits').waitFor();
     await page.getByText('wmelh, asian, black, indian').waitFor();
+    await page.getByText('Apache-2.0 (README.md)').waitFor();
     await expect.poll(() => heading('to-delete').count()).toBe(2);
     const row = page.getByRole('listitem').filter({ has: heading('to-delete') });
     await row.first().getByRole('button', { name: 'Delete…' }).click();

@@ -10,7 +10,13 @@ import type { JudgedPart } from '../evaluate/judgement.ts';
 import { liveTally } from '../evaluate/live_measurement.ts';
 import { writeReport } from '../evaluate/report.ts';
 import type { ReportData } from '../evaluate/report_data.ts';
-import { configuredGroups, configuredGroupTargets, configuredTarget, groupName } from '../finetune/config.ts';
+import {
+  configuredGroups,
+  configuredGroupTargets,
+  configuredTarget,
+  groupName,
+  groupTarget,
+} from '../finetune/config.ts';
 import type { Runtime } from '../graph/index.ts';
 import { UsageError } from './errors.ts';
 import type { EvaluateConfig } from './evaluate_config.ts';
@@ -66,13 +72,13 @@ export async function runEvaluation(
   ).classifier;
   configuredGroupTargets(config, attributes);
   for (const group of groups) {
-    const { for: prompts, ...target } = group;
+    const { for: prompts } = group;
     const name = groupName(group);
     progress.note(`prompts ${name}`);
     const folder = name.replaceAll(/[^\p{L}\p{N}+-]+/gu, '-').slice(0, 60);
     const own = {
       ...config,
-      target: target as EvaluateConfig['target'],
+      target: groupTarget(group) as EvaluateConfig['target'],
       prompts: { ...config.prompts, test: typeof prompts === 'string' ? prompts : [...prompts] },
       output: path.join(config.output, folder),
     };
@@ -187,7 +193,8 @@ async function evaluateTarget(
   const files = writeReport(config.output, data);
   announce(data, progress);
   progress.note(`report: ${files.html}`);
-  progress.result({ command: 'evaluate', ...resultOf(data), report: files.html });
+  const named = group === null ? {} : { group };
+  progress.result({ command: 'evaluate', ...named, ...resultOf(data), report: files.html });
 }
 
 function imagesOf(plan: MeasuringPlan | null): number {

@@ -27,6 +27,9 @@ import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
 import { resolvePrompts, spreadItems } from './prompts.ts';
 
+/** Files of a run folder that hold its adapters from the first checkpoint on. */
+const ADAPTER_FILES = Object.freeze({ average: 'adapter.safetensors', best: 'best.safetensors' });
+
 /** A finished run and its files. */
 export interface FinetuneOutcome extends FinetuneResult {
   /** Adapter with the moving average of the weights. */
@@ -63,7 +66,13 @@ export async function runFinetune(
     const cost = await tellCost(prepared, progress);
     const title = `Fine-tuning of ${path.basename(modelDirectory)}: ${describedTargetOf(config)}`;
     const texts = { title, cost, configuration: formatConfig(config) };
-    let page = path.join(config.output, 'index.html');
+    const file = (name: string) => path.join(config.output, name);
+    const write = (name: string, adapter: Adapter, iteration: number) => {
+      writeAdapter(file(name), adapter, adapterMetadata(config, modelDirectory, iteration), model);
+      return file(name);
+    };
+    let page = file('index.html');
+    let writtenBest: number | null = null;
     const result = await finetune(
       pipeline,
       objective,
@@ -74,23 +83,23 @@ export async function runFinetune(
           for (const warning of step.warnings)
             progress.note(`warning, iteration ${step.iteration}: ${warning}`);
         },
-        onSnapshot(snapshot) {
+        onSnapshot(snapshot, { average, best }) {
           page = writeLivePage(snapshot, texts);
+          // A run that is stopped leaves its adapters as they were at its last checkpoint.
+          write(ADAPTER_FILES.average, average, snapshot.iteration);
+          if (best === null || snapshot.best === null || snapshot.best.iteration === writtenBest) return;
+          write(ADAPTER_FILES.best, best, snapshot.best.iteration);
+          writtenBest = snapshot.best.iteration;
         },
       },
       { guard, signal },
     );
     if (result.stopped !== null) progress.note(`stopped after ${result.iterations}: ${result.stopped}`);
-    const file = (name: string) => path.join(config.output, name);
-    const write = (name: string, adapter: Adapter, iteration: number) => {
-      writeAdapter(file(name), adapter, adapterMetadata(config, modelDirectory, iteration), model);
-      return file(name);
-    };
     const { best } = result;
     return {
       ...result,
-      adapterFile: write('adapter.safetensors', result.adapter, result.iterations),
-      bestFile: best && write('best.safetensors', best.adapter, best.iteration),
+      adapterFile: write(ADAPTER_FILES.average, result.adapter, result.iterations),
+      bestFile: best && write(ADAPTER_FILES.best, best.adapter, best.iteration),
       page,
       log: file('log.jsonl'),
     };

@@ -13,7 +13,9 @@ import { learningRateScheduleNames } from './learning_rate.ts';
 export interface TargetGroupDescription {
   /** Prompt lists by name, a text file, or the prompts themselves. */
   readonly for: string | readonly string[];
-  readonly [attribute: string]: TargetDescription[string] | string | readonly string[];
+  /** What the group is called; the names of its lists or its first prompt when left out. */
+  readonly name?: string | undefined;
+  readonly [attribute: string]: TargetDescription[string] | string | readonly string[] | undefined;
 }
 
 /** What a configuration says under `target`: one target for all prompts, or one for each group of them. */
@@ -28,6 +30,7 @@ const targetGroup = z
   .looseObject({
     /** Prompts that follow this target: lists by name, joined by +, a text file, or the prompts themselves. */
     for: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
+    name: z.string().min(1).max(100).optional(),
   })
   .catchall(describedShares) as unknown as z.ZodType<TargetGroupDescription>;
 
@@ -239,14 +242,15 @@ export function configuredGroups(target: ConfiguredTarget): readonly TargetGroup
   return Array.isArray(target) ? (target as readonly TargetGroupDescription[]) : null;
 }
 
-/** What a group of prompts is called: the names of its lists, or its first prompt. */
-export function groupName({ for: prompts }: TargetGroupDescription): string {
+/** What a group of prompts is called: its name, the names of its lists, or its first prompt. */
+export function groupName({ for: prompts, name }: TargetGroupDescription): string {
+  if (name !== undefined) return name;
   if (typeof prompts === 'string') return prompts;
   return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
 }
 
-/** A group's description without its prompts. */
-function descriptionOf({ for: _, ...description }: TargetGroupDescription): TargetDescription {
+/** A group's target without its prompts and its name. */
+export function groupTarget({ for: _, name: __, ...description }: TargetGroupDescription): TargetDescription {
   return description as TargetDescription;
 }
 
@@ -254,7 +258,7 @@ function descriptionOf({ for: _, ...description }: TargetGroupDescription): Targ
 export function configuredAttributes(target: ConfiguredTarget): string[] {
   const groups = configuredGroups(target);
   if (groups === null) return describedAttributes(target as string | TargetDescription);
-  return [...new Set(groups.flatMap((group) => describedAttributes(descriptionOf(group))))];
+  return [...new Set(groups.flatMap((group) => describedAttributes(groupTarget(group))))];
 }
 
 /**
@@ -284,7 +288,7 @@ export function configuredGroupTargets(
   return groups.map((group) => {
     const name = groupName(group);
     try {
-      return { name, target: describedTarget(descriptionOf(group), known) };
+      return { name, target: describedTarget(groupTarget(group), known) };
     } catch (error) {
       throw new Error(`target for ${name}: ${(error as Error).message}`, { cause: error });
     }

@@ -154,13 +154,16 @@ class FinetuneRun {
 
   async #tell(): Promise<void> {
     const best = this.#best;
-    await this.#observer.onSnapshot?.({
+    const state = this.#state;
+    const adapters = { average: state.averagedAdapter(), best: best && state.adapterOf(best.tensors) };
+    const snapshot = {
       settings: this.#context.settings,
-      iteration: this.#state.iteration,
+      iteration: state.iteration,
       secondsLeft: this.#secondsLeft(),
       best: best && { iteration: best.iteration, metric: best.metric, value: best.value },
-      stopped: this.#state.stopped,
+      stopped: state.stopped,
       samples: this.#samples,
-    });
+    };
+    await this.#observer.onSnapshot?.(snapshot, adapters);
   }
 }

@@ -111,8 +111,16 @@ export interface RunSnapshot {
 /** Who is told of a run. */
 export interface FinetuneObserver {
   readonly onProgress?: (progress: FinetuneProgress) => void;
-  /** Called after each checkpoint and validation: the place to draw a page. */
-  readonly onSnapshot?: (snapshot: RunSnapshot) => void | Promise<void>;
+  /** Called after each checkpoint and validation: the place to draw a page, and to write the adapters as they are. */
+  readonly onSnapshot?: (snapshot: RunSnapshot, adapters: RunAdapters) => void | Promise<void>;
+}
+
+/** The adapters of a run that goes on; they change with the next iteration. */
+export interface RunAdapters {
+  /** Moving average. */
+  readonly average: Adapter;
+  /** The average at the best validation; null before the first. */
+  readonly best: Adapter | null;
 }
 
 /** A finished run. */

@@ -64,13 +64,21 @@ function asFault(error: unknown): ApiFault {
   });
 }
 
-function bodyOf({ code, message, field }: ApiFault, c: Context<AppEnv>): object {
-  if (c.req.path.startsWith('/v1/')) {
-    return { error: { message, type: ERRORS[code].openAiType, param: field, code } };
-  }
+/** A fault in the shape of OpenAI's errors, with the job that goes on where there is one. */
+export function openAiError({ code, message, field, job }: ApiFault): object {
+  return { error: { message, type: ERRORS[code].openAiType, param: field, code, ...withJob(job) } };
+}
+
+function withJob(job: string | null): { readonly job?: string } {
+  return job === null ? {} : { job };
+}
+
+function bodyOf(fault: ApiFault, c: Context<AppEnv>): object {
+  if (c.req.path.startsWith('/v1/')) return openAiError(fault);
+  const { code, message, field, job } = fault;
   if (c.req.path.startsWith('/sdapi/')) {
-    return { error: code satisfies ErrorCode, detail: message, body: '', errors: message };
+    return { error: code satisfies ErrorCode, detail: message, body: '', errors: message, ...withJob(job) };
   }
   const requestId = c.get('requestId');
-  return { error: { code, message, ...(field === null ? {} : { field }), requestId } };
+  return { error: { code, message, ...(field === null ? {} : { field }), ...withJob(job), requestId } };
 }

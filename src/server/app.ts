@@ -11,6 +11,7 @@ import {
   LARGEST_BODY,
   LARGEST_IMAGE_BODY,
   limitBody,
+  takesFile,
 } from './accounts/guard.ts';
 import { protectiveHeaders } from './accounts/headers.ts';
 import { answerErrors, refuseInvalid, unknownRoute } from './answer_errors.ts';
@@ -38,7 +39,10 @@ export function createApp(context: ServerContext): App {
   app.use(checkBody());
   const limit = limitBody(LARGEST_BODY);
   const limitImage = limitBody(LARGEST_IMAGE_BODY);
-  app.use((c, next) => (c.req.path === '/sdapi/v1/png-info' ? limitImage(c, next) : limit(c, next)));
+  app.use((c, next) => {
+    if (takesFile(c.req)) return next();
+    return c.req.path === '/sdapi/v1/png-info' ? limitImage(c, next) : limit(c, next);
+  });
   app.use(compress());
   app.use(authenticate(context));
   app.onError(answerErrors(context));

@@ -8,6 +8,7 @@ import type { AttributeHead } from '../faces/index.ts';
 import { loadAttributeModel } from '../faces/index.ts';
 import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
 import { ApiFault } from './errors.ts';
+import { licencesOf } from './licences.ts';
 import type { modelSchema } from './schemas/resources.ts';
 
 /** A model with what the API does not show of it. */
@@ -81,6 +82,7 @@ function describeModel(name: string, folder: string, isDefault: boolean): Catalo
       attributes: heads.map(({ name: attribute, classes }) => ({ name: attribute, classes: [...classes] })),
       canFinetune: has(FOR_FINETUNING),
       canEvaluate: has(FOR_EVALUATION),
+      licences: licencesOf(folder).map((licence) => ({ ...licence })),
     });
   } catch (error) {
     throw new Error(`model ${name}: ${(error as Error).message}`, { cause: error });

@@ -5,7 +5,7 @@ import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { Catalogue, PromptSets } from './catalogue.ts';
-import type { EstimateInput } from './jobs/tasks.ts';
+import type { CheckAdapterInput, CheckAdapterOutput, EstimateInput } from './jobs/tasks.ts';
 import type { Metrics } from './operations/metrics.ts';
 import type { statusSchema } from './schemas/operations.ts';
 import type { estimateSchema } from './schemas/resources.ts';
@@ -21,6 +21,8 @@ export interface Queue {
   /** Cancels a job that runs in this process. */
   cancel(id: string): Promise<void>;
   estimate(input: EstimateInput): Promise<z.infer<typeof estimateSchema>>;
+  /** Reads an adapter and sees whether it fits a model. @throws ApiFault `does_not_fit` saying why it doesn't */
+  checkAdapter(input: CheckAdapterInput): Promise<CheckAdapterOutput>;
   /** Worker processes by lane. */
   workers(): readonly Pick<z.infer<typeof statusSchema>['lanes'][number], 'name' | 'worker' | 'crashes'>[];
 }
@@ -44,6 +46,8 @@ export interface ServerContext {
   readonly hosts: readonly string[];
   /** Jobs that may wait, of all lanes together. */
   readonly mostQueued: number;
+  /** Bytes of the largest adapter that is taken. */
+  readonly largestUpload: number;
   /** Folder of the built terminal; it need not exist. */
   readonly terminal: string;
   readonly startedAt: number;

@@ -68,17 +68,20 @@ export class ApiFault extends Error {
   readonly field: string | null;
   /** Seconds after which trying again makes sense. */
   readonly retryAfter: number | null;
+  /** Job that the request made and that goes on without it. */
+  readonly job: string | null;
 
   /** A fault of the catalogue with a message that names what was expected, received, and where. */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { field?: string; retryAfter?: number; cause?: unknown } = {},
+    options: { field?: string; retryAfter?: number; job?: string; cause?: unknown } = {},
   ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.code = code;
     this.field = options.field ?? null;
     this.retryAfter = options.retryAfter ?? null;
+    this.job = options.job ?? null;
   }
 
   /** HTTP status. */

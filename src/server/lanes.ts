@@ -3,11 +3,12 @@
 import path from 'node:path';
 import type { JobStore } from '../cluster/job_store.ts';
 import { Lane } from '../cluster/lane.ts';
-import { WorkerLink } from '../cluster/worker_link.ts';
+import { WorkerCrash, WorkerLink } from '../cluster/worker_link.ts';
 import type { Queue, ServerContext } from './context.ts';
+import type { ErrorCode } from './errors.ts';
 import { ApiFault } from './errors.ts';
 import { drawWork } from './jobs/draw_work.ts';
-import type { EstimateOutput } from './jobs/tasks.ts';
+import type { CheckAdapterOutput, EstimateOutput } from './jobs/tasks.ts';
 import { trainWork } from './jobs/train_work.ts';
 import { findAdapter } from './storage/adapters.ts';
 
@@ -33,7 +34,7 @@ export interface RunningLanes extends Queue {
   processId(lane: string): number | null;
 }
 
-/** Estimates that may wait for another one. */
+/** Estimates and checks that may wait for another one. */
 const MOST_ESTIMATES = 8;
 
 /** Makes the lanes of a server; they claim nothing before `start`. */
@@ -87,6 +88,24 @@ export function createLanes(
   const estimator = link('estimate');
   let estimating: Promise<unknown> = Promise.resolve();
   let waiting = 0;
+  /** Short work of the estimating process, one after the other; what it says is wrong is answered under `code`. */
+  const ask = async (task: string, input: unknown, code: ErrorCode): Promise<unknown> => {
+    if (waiting >= MOST_ESTIMATES) {
+      const message = `expected fewer than ${MOST_ESTIMATES} waiting estimates and checks`;
+      throw new ApiFault('queue_full', message, { retryAfter: 10 });
+    }
+    waiting++;
+    const result = estimating.then(() => estimator.run(task, input));
+    estimating = result.catch(() => {});
+    try {
+      return await result;
+    } catch (error) {
+      const kind = error instanceof WorkerCrash ? 'worker_crashed' : code;
+      throw new ApiFault(kind, (error as Error).message, { cause: error });
+    } finally {
+      waiting--;
+    }
+  };
   return {
     start() {
       for (const lane of lanes) lane.start();
@@ -97,23 +116,8 @@ export function createLanes(
     async cancel(id) {
       for (const lane of lanes) if (await lane.cancel(id)) return;
     },
-    async estimate(input) {
-      if (waiting >= MOST_ESTIMATES) {
-        throw new ApiFault('queue_full', `expected fewer than ${MOST_ESTIMATES} waiting estimates`, {
-          retryAfter: 10,
-        });
-      }
-      waiting++;
-      const result = estimating.then(() => estimator.run('estimate', input));
-      estimating = result.catch(() => {});
-      try {
-        return (await result) as EstimateOutput;
-      } catch (error) {
-        throw new ApiFault('job_failed', (error as Error).message, { cause: error });
-      } finally {
-        waiting--;
-      }
-    },
+    estimate: async (input) => (await ask('estimate', input, 'job_failed')) as EstimateOutput,
+    checkAdapter: async (input) => (await ask('checkAdapter', input, 'does_not_fit')) as CheckAdapterOutput,
     workers: () => [
       ...lanes.map(({ name, link: { state, crashes } }) => ({
         name: name as 'draw' | 'train',

@@ -5,6 +5,7 @@ import type { Server as HttpServer } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
 import type { JobStore } from '../cluster/job_store.ts';
@@ -42,6 +43,8 @@ export interface ServerOptions {
   /** Folder of the built terminal. */
   readonly terminal: string;
   readonly mostQueued: number;
+  /** Bytes of the largest adapter that is taken. */
+  readonly largestUpload: number;
   readonly lanes: LaneSettings;
   /** Seconds that a lease of a job lasts without a heartbeat. */
   readonly leaseSeconds: number;
@@ -61,16 +64,47 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
 }
 
+interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/** Reads certificate and key. @throws Error naming the file that is missing, or both where they do not fit */
+function readCertificate({ certificate, key }: NonNullable<ServerOptions['tls']>): Certificate {
+  const read = (what: string, file: string) => {
+    try {
+      return readFileSync(file);
+    } catch (error) {
+      throw new Error(`${what} ${file}: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  const options = { cert: read('certificate', certificate), key: read('key', key) };
+  try {
+    createSecureContext(options);
+  } catch (error) {
+    const message = `certificate ${certificate} and key ${key}: expected PEM that belongs together: ${(error as Error).message}`;
+    throw new Error(message, { cause: error });
+  }
+  return options;
+}
+
 /** A server from its start to its shutdown. */
 export class EvenhandServer {
   readonly context: ServerContext;
   readonly app: App;
   readonly lanes: RunningLanes;
   readonly #options: ServerOptions;
+  readonly #tls: Certificate | undefined;
   #http: HttpServer | null = null;
 
-  private constructor(options: ServerOptions, context: ServerContext, lanes: RunningLanes) {
+  private constructor(
+    options: ServerOptions,
+    tls: Certificate | undefined,
+    context: ServerContext,
+    lanes: RunningLanes,
+  ) {
     this.#options = options;
+    this.#tls = tls;
     this.context = context;
     this.lanes = lanes;
     this.app = createApp(context);
@@ -78,9 +112,10 @@ export class EvenhandServer {
 
   /**
    * Opens models, data folder and database, and gives interrupted jobs back to the queue; nothing listens yet.
-   * @throws Error naming the model, folder or database that cannot be used
+   * @throws Error naming the certificate, model, folder or database that cannot be used
    */
   static async open(options: ServerOptions): Promise<EvenhandServer> {
+    const tls = options.tls && readCertificate(options.tls);
     const catalogue = openCatalogue(options.models);
     const data = openDataFolder(options.dataFolder);
     try {
@@ -115,11 +150,12 @@ export class EvenhandServer {
           ...new Set([...LOOPBACK_NAMES, isIP(options.host) === 6 ? `[${options.host}]` : options.host]),
         ],
         mostQueued: options.mostQueued,
+        largestUpload: options.largestUpload,
         terminal: options.terminal,
         startedAt: performance.now(),
         draining: false,
       };
-      return new EvenhandServer(options, context, lanes);
+      return new EvenhandServer(options, tls, context, lanes);
     } catch (error) {
       data.release();
       throw error;
@@ -131,7 +167,8 @@ export class EvenhandServer {
    * @throws Error when the address is not this machine's own and no admin key was made, or cannot be listened on
    */
   async start(): Promise<Started> {
-    const { host, port, tls } = this.#options;
+    const { host, port } = this.#options;
+    const tls = this.#tls;
     const { db, login, logger } = this.context;
     let adminKey: string | null = null;
     if (login && !(await hasAdminKey(db))) {
@@ -153,7 +190,7 @@ export class EvenhandServer {
         ? {}
         : {
             createServer: createHttpsServer,
-            serverOptions: { cert: readFileSync(tls.certificate), key: readFileSync(tls.key) },
+            serverOptions: tls,
           }),
     } as Parameters<typeof createAdaptorServer>[0]) as HttpServer;
     this.#http = server;

@@ -57,6 +57,12 @@ async function errorOf(answer: Promise<Response>): Promise<[number, string, stri
   return [status, error.code, error.field ?? ''];
 }
 
+/** A target for each group of prompts. */
+const groups = [
+  { for: 'occupations', gender: 'uniform' },
+  { for: ['a person on a horse'], name: 'riders', gender: '60/40' },
+];
+
 describe('jobs', () => {
   it('are queued with an id at once, listed in pages, cancelled and removed', async () => {
     const sent = await ask(open, 'POST', '/api/v1/jobs', { ...generate, seed: 3 });
@@ -78,6 +84,33 @@ describe('jobs', () => {
     expect(events).toMatch(/id: \d+\n?.*event: end/s);
     expect((await ask(open, 'DELETE', `/api/v1/jobs/${job.id}`)).status).toBe(204);
     expect(await errorOf(ask(open, 'GET', `/api/v1/jobs/${job.id}`))).toEqual([404, 'not_found', 'id']);
+  });
+
+  it('go on after they were stopped, at the end of the queue', async () => {
+    const train = { kind: 'finetune', target: 'gender=uniform' };
+    const stopped = await json(ask(open, 'POST', '/api/v1/jobs', train));
+    const resume = (id: string) => ask(open, 'POST', `/api/v1/jobs/${id}/resume`);
+    expect(await errorOf(resume(stopped.id))).toEqual([409, 'conflict', '']);
+    await ask(open, 'POST', `/api/v1/jobs/${stopped.id}/cancel`);
+    const other = await json(ask(open, 'POST', '/api/v1/jobs', train));
+    const resumed = await resume(stopped.id);
+    expect(resumed.status).toBe(202);
+    expect(await json(resumed)).toMatchObject({ status: 'queued', finishedAt: null, ahead: 1 });
+    for (const id of [stopped.id, other.id]) await ask(open, 'POST', `/api/v1/jobs/${id}/cancel`);
+    const drawn = await json(ask(open, 'POST', '/api/v1/jobs', generate));
+    await ask(open, 'POST', `/api/v1/jobs/${drawn.id}/cancel`);
+    expect(await errorOf(resume(drawn.id))).toEqual([409, 'conflict', '']);
+    expect(await errorOf(resume('job_none'))).toEqual([404, 'not_found', '']);
+  });
+
+  it('keep a target for each group of prompts as it was sent', async () => {
+    for (const kind of ['finetune', 'evaluate']) {
+      const sent = await ask(open, 'POST', '/api/v1/jobs', { kind, target: groups });
+      expect(sent.status).toBe(202);
+      const { id, request } = await json(sent);
+      expect(request.target).toEqual(groups);
+      await ask(open, 'POST', `/api/v1/jobs/${id}/cancel`);
+    }
   });
 
   it('are the same for the same Idempotency-Key', async () => {
@@ -112,6 +145,26 @@ describe('jobs', () => {
       '',
     ],
     [{ kind: 'finetune', target: 'gender=uniform', output: '/tmp' }, 400, 'invalid_request', ''],
+    [{ kind: 'finetune', target: [] }, 400, 'invalid_request', 'target'],
+    [{ kind: 'finetune', target: [{ gender: 'uniform' }] }, 400, 'invalid_request', 'target.0.for'],
+    [
+      { kind: 'finetune', target: [...groups, { for: '/etc/passwd', age: 'uniform' }] },
+      422,
+      'does_not_fit',
+      'target.2.for',
+    ],
+    [
+      { kind: 'evaluate', target: [...groups, { for: ['a cat'], mood: 'uniform' }] },
+      422,
+      'does_not_fit',
+      'target',
+    ],
+    [
+      { kind: 'finetune', target: groups, validation: { prompts: 1 } },
+      422,
+      'does_not_fit',
+      'validation.prompts',
+    ],
     [{ kind: 'evaluate', prompts: { test: 'nowhere' } }, 422, 'does_not_fit', 'prompts.test'],
     [{ kind: 'evaluate', judges: '/tmp' }, 400, 'invalid_request', ''],
   ])('refuse %j', async (body, ...expected) => {
@@ -128,6 +181,7 @@ describe('resources', () => {
       isDefault: true,
       canFinetune: true,
       canEvaluate: true,
+      licences: [{ part: null, name: null, source: null }],
     });
     expect(models[0]).not.toHaveProperty('folder');
     const { promptSets } = await json(ask(open, 'GET', '/api/v1/prompt-sets'));
@@ -165,6 +219,8 @@ describe('resources', () => {
       '/v1/images/generations',
       '/sdapi/v1/txt2img',
       '/api/v1/estimates',
+      '/api/v1/jobs/{id}/events',
+      '/api/v1/jobs/{id}/resume',
     ]) {
       expect(Object.keys(document.paths)).toContain(route);
     }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ReportData } from '../../src/evaluate/report_data.ts';
-import type { Job, Measured, Progress } from '../../src/server/schemas/web_types.ts';
+import type { Adapter, Job, Measured, Progress } from '../../src/server/schemas/web_types.ts';
 import type { EvenhandServer } from '../../src/server/server.ts';
 import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
 import { openTestServer, temporaryFolder } from './open_server.ts';
@@ -15,7 +15,7 @@ let server: EvenhandServer;
 let url: string;
 
 beforeAll(async () => {
-  writeTinyJudgedModel(path.join(folder.path, 'model'));
+  writeTinyJudgedModel(path.join(folder.path, 'model'), { seesFaces: true });
   server = await openTestServer(folder.path);
   ({ url } = await server.start());
 });
@@ -165,6 +165,18 @@ describe('answers while a model runs', () => {
   });
 });
 
+/** Lines of a run's log without what the clock decides. */
+async function readLog(id: string): Promise<object[]> {
+  const text = await (await fetch(`${url}/api/v1/jobs/${id}/files/log.jsonl`)).text();
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const { seconds: _, secondsLeft: __, time: ___, ...rest } = JSON.parse(line);
+      return rest as object;
+    });
+}
+
 /** An evaluation tells of each model as it measures it, and its last word is what the report says. */
 async function expectLiveMeasurements(evaluation: Job & { readonly kind: 'evaluate' }): Promise<void> {
   const events = await readEvents(evaluation.id);
@@ -173,7 +185,8 @@ async function expectLiveMeasurements(evaluation: Job & { readonly kind: 'evalua
   expect(evaluations.map(({ label }) => label)).toEqual(['original', 'fine-tuned']);
   for (const { label, attributes } of evaluations) {
     const last = told.findLast((each) => each.label === label)!;
-    expect(last).toMatchObject({ group: null, images: 4, all: 4, faces: attributes[0]!.faces });
+    expect(last).toMatchObject({ group: null, images: 4, all: 4, faces: 4 });
+    expect(attributes[0]!.faces).toBe(4);
     expect(last.attributes.map(({ attribute }) => attribute)).toEqual(['gender', 'race', 'age']);
     for (const { attribute, counts, target } of last.attributes) {
       const { prompts } = attributes.find((each) => each.attribute === attribute)!;
@@ -213,9 +226,8 @@ describe('a fine-tuning', () => {
     const { adapters } = (await call('GET', '/api/v1/adapters')) as {
       adapters: { name: string; id: string; url: string }[];
     };
-    // The distance to the target is unknown where no image of a tiny model has a face: then none is the best.
-    const kept = job.result!.best === null ? ['fair'] : ['fair', 'fair-best'];
-    expect(adapters.map(({ name }) => name).sort()).toEqual(kept);
+    expect(job.result!.best).not.toBeNull();
+    expect(adapters.map(({ name }) => name).sort()).toEqual(['fair', 'fair-best']);
     const { url: file } = adapters.find(({ id: own }) => own === job.result!.adapter)!;
     expect((await fetch(url + file)).headers.get('content-disposition')).toContain('fair.safetensors');
     const log = await (await fetch(url + job.result!.log)).text();
@@ -237,6 +249,80 @@ describe('a fine-tuning', () => {
     await expectLiveMeasurements(evaluation);
     expect(Object.keys(evaluation.result!.summary)).toEqual(
       expect.arrayContaining(['original', 'fine-tuned']),
+    );
+  });
+
+  it('follows a target for each group of prompts, and is measured group by group', async () => {
+    const target = [
+      { for: 'occupations', gender: 'uniform' },
+      { for: ['a person on a horse'], name: 'riders', age: '75/25' },
+    ];
+    const { id } = await send({
+      ...finetune,
+      target,
+      name: 'grouped',
+      optimizer: { iterations: 6, learningRate: 0.01 },
+      validation: { every: 0 },
+    });
+    const job = await until(id, isOver);
+    expect(job.error).toBeNull();
+    const drawnFrom = (await readLog(id)).map((line) => (line as { prompt: string }).prompt);
+    // The server's sets, not the shipped ones of the same name.
+    expect(['a nurse', 'a pilot', 'a person on a horse']).toEqual(expect.arrayContaining(drawnFrom));
+    const { adapters } = (await call('GET', '/api/v1/adapters')) as { adapters: Adapter[] };
+    expect(adapters.find(({ name }) => name === 'grouped')!.target).toEqual(target);
+    const { id: measuring } = await send({
+      kind: 'evaluate',
+      target,
+      prompts: { imagesPerPrompt: 2 },
+      sampler: { steps: 2 },
+      explicit: { prompts: 'none' },
+    });
+    const measured = await until(measuring, isOver);
+    expect(measured.error).toBeNull();
+    if (measured.kind !== 'evaluate') throw new Error('expected an evaluation');
+    expect(measured.result!.groups!.map(({ name }) => name)).toEqual(['occupations', 'riders']);
+    for (const { name, data, report } of measured.result!.groups!) {
+      const { evaluations } = (await call('GET', data)) as ReportData;
+      const first = evaluations[0]!.attributes[0]!;
+      expect([first.attribute, first.target]).toEqual(
+        name === 'riders' ? ['age', [0.75, 0.25]] : ['gender', [0.5, 0.5]],
+      );
+      expect((await fetch(url + report)).status).toBe(200);
+    }
+    const told = (await readEvents(measuring)).filter(({ type }) => type === 'measured');
+    const groups = new Set(told.map(({ data }) => (data as Measured).group));
+    expect([...groups]).toEqual(['occupations', 'riders']);
+    const { files } = (await call('GET', `/api/v1/jobs/${measuring}/files`)) as { files: { name: string }[] };
+    expect(files.filter(({ name }) => name.includes('judged'))).toEqual([]);
+  });
+
+  it('goes on after it was cancelled, with the numbers of a run that never stopped', async () => {
+    const run = { ...finetune, optimizer: { iterations: 30, learningRate: 0.01 }, validation: { every: 0 } };
+    const whole = await send({ ...run, name: 'whole' });
+    const { id } = await send({ ...run, name: 'resumed' });
+    await until(id, ({ progress }) => (progress?.step ?? 0) >= 2);
+    await call('POST', `/api/v1/jobs/${id}/cancel`);
+    const stopped = await until(id, isOver);
+    expect(stopped.status).toBe('cancelled');
+    const left = await readLog(id);
+    expect(left.length).toBeLessThan(30);
+    const { files } = (await call('GET', `/api/v1/jobs/${id}/files`)) as { files: { name: string }[] };
+    expect(files.map(({ name }) => name)).toContain('adapter.safetensors');
+    expect(await call('POST', `/api/v1/jobs/${id}/resume`)).toMatchObject({
+      status: 'queued',
+      progress: null,
+    });
+    expect((await until(id, isOver)).status).toBe('succeeded');
+    const resumed = await readLog(id);
+    expect(resumed).toEqual(await readLog(whole.id));
+    expect(resumed.slice(0, left.length)).toEqual(left);
+    const { adapters } = (await call('GET', '/api/v1/adapters')) as { adapters: Adapter[] };
+    const digestOf = (wanted: string) => adapters.find(({ name }) => name === wanted)!.sha256;
+    expect(digestOf('resumed')).toBe(digestOf('whole'));
+    expect(await call('POST', `/api/v1/jobs/${id}/resume`)).toMatchObject({ error: { code: 'conflict' } });
+    expect((await readEvents(id)).filter(({ type }) => type === 'status').map(({ data }) => data)).toEqual(
+      ['running', 'cancelled', 'queued', 'running', 'succeeded'].map((status) => ({ status })),
     );
   });
 

@@ -33,6 +33,7 @@ export function testOptions(folder: string, options: Partial<ServerOptions> = {}
     logger: createLogger('silent'),
     terminal: path.join(folder, 'terminal'),
     mostQueued: 100,
+    largestUpload: 64 * 1024,
     leaseSeconds: 30,
     ...options,
     lanes: {

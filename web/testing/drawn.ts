@@ -25,6 +25,7 @@ export const MODEL: Model = {
   ],
   canFinetune: true,
   canEvaluate: true,
+  licences: [{ part: null, name: 'Apache-2.0', source: 'README.md' }],
 };
 
 /** PNG of a scene that follows from prompt, seed and side alone. */

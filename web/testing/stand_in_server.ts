@@ -162,6 +162,14 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
     running.stopped = true;
     return context.json(running.job);
   });
+  app.post('/api/v1/jobs/:id/resume', (context) => {
+    const running = jobs.get(context.req.param('id'))!;
+    running.stopped = false;
+    running.events.splice(0, running.events.length, ...running.events.filter(({ type }) => type !== 'end'));
+    set(running, { status: 'queued' });
+    void work(running, running.log.length);
+    return context.json(running.job, 202);
+  });
   app.get('/api/v1/jobs/:id/events', (context) => {
     const running = jobs.get(context.req.param('id'))!;
     let next = Number(context.req.header('last-event-id') ?? 0);
@@ -180,8 +188,14 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
     });
   });
   app.get('/api/v1/jobs/:id/files', (context) => {
-    const { job, samples } = jobs.get(context.req.param('id'))!;
-    const names = ['log.jsonl', ...samples];
+    const { job, samples, log } = jobs.get(context.req.param('id'))!;
+    const adapterFiles = log.length > 0 ? ['adapter.safetensors'] : [];
+    const names = [
+      'log.jsonl',
+      ...adapterFiles,
+      ...(samples.length > 0 ? ['best.safetensors'] : []),
+      ...samples,
+    ];
     const files = names.map((name) => ({
       name,
       bytes: 1,
@@ -307,7 +321,13 @@ export async function startStandIn(folder: string, tick = 15): Promise<StandIn> 
     }
     const url = (name: string) => `/api/v1/jobs/${job.id}/files/${name}`;
     set(running, {
-      result: { seconds: 61, report: url('report.html'), data: url('report.json'), summary: {} },
+      result: {
+        seconds: 61,
+        report: url('report.html'),
+        data: url('report.json'),
+        summary: {},
+        groups: null,
+      },
     });
   }
 

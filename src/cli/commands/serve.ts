@@ -24,6 +24,7 @@ interface ServeOptions {
   readonly key?: string;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly grace: number;
+  readonly largestUpload: number;
   readonly device: DeviceName;
   readonly threads?: number;
 }
@@ -69,6 +70,7 @@ export function serveCommand(io: Io): Command {
       new Option('--log-level <level>', 'least severe lines of the log').choices(LOG_LEVELS).default('info'),
     )
     .option('--grace <seconds>', 'how long images being drawn may take when stopping', integer(0, 3600), 30)
+    .option('--largest-upload <MiB>', 'largest adapter file that is taken', integer(1, 1_000_000), 2048)
     .addOption(deviceOption())
     .addOption(threadsOption())
     .addHelpText('after', HELP)
@@ -115,6 +117,7 @@ async function openServer(options: ServeOptions): Promise<EvenhandServer> {
     logger: createLogger(options.logLevel),
     terminal: packagePath('web/dist'),
     mostQueued: 1000,
+    largestUpload: options.largestUpload * 2 ** 20,
     leaseSeconds: 30,
     lanes: {
       worker: new URL(`../tasks/worker.${source ? 'ts' : 'js'}`, import.meta.url),

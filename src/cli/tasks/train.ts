@@ -19,9 +19,8 @@ import type {
 } from '../../server/jobs/tasks.ts';
 import { evaluateConfigSchema } from '../evaluate_config.ts';
 import { runEvaluation } from '../evaluation.ts';
-import { runFinetune } from '../finetuning.ts';
+import { promptsOf, runFinetune } from '../finetuning.ts';
 import type { Progress } from '../progress.ts';
-import { spreadItems } from '../prompts.ts';
 
 /** Fine-tunes, from the run folder's newest checkpoint if there is one. */
 export async function finetuneTask(
@@ -56,10 +55,17 @@ export async function evaluateTask(
     output,
     prompts: { ...rest.prompts, test: prompts },
   });
-  const { progress, outcome } = teller(emit);
+  const { progress, outcomes } = teller(emit);
   await runEvaluation(runtime, config, progress, signal);
-  const { command: _command, report: _report, ...summary } = outcome();
-  return { seconds: (performance.now() - started) / 1000, summary };
+  const reports = outcomes.map(({ command: _command, group = null, report, ...summary }) => ({
+    group: group as string | null,
+    folder: path
+      .relative(output, path.dirname(report as string))
+      .split(path.sep)
+      .join('/'),
+    summary,
+  }));
+  return { seconds: (performance.now() - started) / 1000, reports };
 }
 
 /** Says what a fine-tuning will cost, from its graphs and the pace of one sampling step. */
@@ -68,8 +74,7 @@ export async function estimateTask(runtime: Runtime, input: EstimateInput): Prom
   const prepared = prepareFinetune(config, {
     runtime,
     modelDirectory: input.modelFolder,
-    trainPrompts: input.trainPrompts,
-    validationPrompts: spreadItems(input.trainPrompts, config.validation.prompts),
+    ...promptsOf(config),
     scores: [],
   });
   try {
@@ -102,12 +107,12 @@ function configOf({ request, modelFolder, output, trainPrompts }: FinetuneInput)
   });
 }
 
-/** A progress that tells the server, and the outcome that the work gave it. */
+/** A progress that tells the server, and the outcomes that the work gave it. */
 function teller(emit: (event: TrainEvent) => void): {
   progress: Progress;
-  outcome: () => Readonly<Record<string, unknown>>;
+  outcomes: readonly Readonly<Record<string, unknown>>[];
 } {
-  let kept: Readonly<Record<string, unknown>> = {};
+  const outcomes: Readonly<Record<string, unknown>>[] = [];
   return {
     progress: {
       update: (progress) =>
@@ -115,10 +120,10 @@ function teller(emit: (event: TrainEvent) => void): {
       measured: (soFar) => emit({ type: 'measured', soFar }),
       note: (text) => emit({ type: 'note', text }),
       result: (outcome) => {
-        kept = outcome;
+        outcomes.push(outcome);
       },
       finish() {},
     },
-    outcome: () => kept,
+    outcomes,
   };
 }

@@ -4,6 +4,7 @@ import type { Task } from '../../cluster/worker_process.ts';
 import { serveTasks } from '../../cluster/worker_process.ts';
 import type { DeviceName } from '../../graph/index.ts';
 import { Runtime, selectDevice } from '../../graph/index.ts';
+import { checkAdapterTask } from './check_adapter.ts';
 import { createDrawing } from './draw.ts';
 import { estimateTask, evaluateTask, finetuneTask } from './train.ts';
 
@@ -28,6 +29,7 @@ serveTasks(
     draw: drawing.draw,
     finetune: (async (input, context) => finetuneTask(await openRuntime(), input, context)) as Task,
     evaluate: (async (input, context) => evaluateTask(await openRuntime(), input, context)) as Task,
+    checkAdapter: checkAdapterTask,
     estimate: async (input: never) => estimateTask(await openRuntime(), input),
   },
   async () => {

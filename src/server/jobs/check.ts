@@ -3,16 +3,19 @@
 import type { z } from 'zod';
 import { supportsKarrasSigmas } from '../../diffusion/schedulers/scheduler_config.ts';
 import { describedTarget } from '../../fairness/index.ts';
+import type { ConfiguredTarget, TargetGroupDescription } from '../../finetune/config.ts';
+import { configuredGroups, configuredGroupTargets, groupName } from '../../finetune/config.ts';
 import type { CataloguedModel } from '../catalogue.ts';
 import type { ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
-import type { jobRequestSchema } from '../schemas/jobs.ts';
+import type { jobRequestSchema, jobTargetSchema } from '../schemas/jobs.ts';
 import { MOST_IMAGES } from '../schemas/jobs.ts';
 import { findAdapter } from '../storage/adapters.ts';
 import type { EvaluatedPrompt } from './tasks.ts';
 
 /** A request as its schema leaves it. */
 export type JobRequest = z.output<typeof jobRequestSchema>;
+type JobTarget = z.output<typeof jobTargetSchema>;
 
 /** A request that can be carried out, with everything that was left open chosen. */
 export interface CheckedRequest {
@@ -35,7 +38,7 @@ const ALL_SETS = 'all';
 export async function checkRequest(context: ServerContext, request: JobRequest): Promise<CheckedRequest> {
   const model = context.catalogue.model(request.model);
   if (request.kind === 'generate') return checkGenerate(context, request, model);
-  checkTarget(request.target, model);
+  checkJobTarget(context, request, model);
   if (request.kind === 'finetune') {
     if (!model.canFinetune) throw lacksJudges(model, 'fine-tuning', 'face_detector and classifier');
     trainPrompts(context, request.prompts.train);
@@ -94,6 +97,57 @@ export function checkTarget(target: unknown, model: CataloguedModel): void {
   } catch (error) {
     throw doesNotFit('target', (error as Error).message);
   }
+}
+
+/** Checks what a job aims at, group by group. */
+function checkJobTarget(
+  context: ServerContext,
+  request: Extract<JobRequest, { kind: 'finetune' | 'evaluate' }>,
+  model: CataloguedModel,
+): void {
+  const groups = configuredGroups(request.target as ConfiguredTarget);
+  if (groups === null) {
+    checkTarget(request.target, model);
+    return;
+  }
+  if (model.attributes.length === 0) throw lacksJudges(model, 'a target', 'classifier');
+  for (const [i, group] of groups.entries()) groupPrompts(context, group, 'train', `target.${i}.for`);
+  try {
+    configuredGroupTargets({ target: groups }, model.attributes);
+  } catch (error) {
+    throw doesNotFit('target', (error as Error).message);
+  }
+  if (request.kind === 'finetune' && request.validation.prompts < groups.length) {
+    throw doesNotFit(
+      'validation.prompts',
+      `expected at least ${groups.length}, one for each group of the target, received ${request.validation.prompts}`,
+    );
+  }
+}
+
+/** A job's target with the prompts of its groups in place of the names of sets; one target for all stays as it is. */
+export function resolvedTarget(
+  context: ServerContext,
+  target: JobTarget,
+  split: 'train' | 'test',
+): JobTarget {
+  const groups = configuredGroups(target as ConfiguredTarget);
+  if (groups === null) return target;
+  return groups.map((group, i) => ({
+    ...group,
+    name: groupName(group),
+    for: [...groupPrompts(context, group, split, `target.${i}.for`)],
+  }));
+}
+
+function groupPrompts(
+  context: ServerContext,
+  { for: choice }: TargetGroupDescription,
+  split: 'train' | 'test',
+  field: string,
+): readonly string[] {
+  if (typeof choice !== 'string') return choice;
+  return setNames(context, choice, field).flatMap((name) => context.promptSets.promptsOf(name, split));
 }
 
 /**

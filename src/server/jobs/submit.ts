@@ -1,11 +1,11 @@
 /** Puts checked requests into the queue, within the limits of their key. */
 
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { sql } from 'kysely';
 import type { Caller, ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import type { JobRow } from '../storage/jobs.ts';
-import { cancelJob, findJob, insertJob, isFinal } from '../storage/jobs.ts';
+import { cancelJob, findJob, insertJob, isFinal, requeueStopped } from '../storage/jobs.ts';
 import type { Database } from '../storage/schema.ts';
 import type { JobRequest } from './check.ts';
 import { checkRequest } from './check.ts';
@@ -25,12 +25,7 @@ export async function submitJob(
   caller: Caller,
   idempotencyKey: string | null = null,
 ): Promise<JobRow> {
-  const scope = asked.kind === 'generate' ? 'generate' : 'train';
-  if (!caller.scopes.includes(scope)) {
-    throw new ApiFault('forbidden', `expected a key with the scope ${scope} for ${asked.kind}`);
-  }
-  if (context.draining)
-    throw new ApiFault('shutting_down', 'the server is shutting down', { retryAfter: 30 });
+  requireMay(context, asked.kind, caller);
   const { request, lane, images, batchKey } = await checkRequest(context, asked);
   const apiKey = caller.key?.id ?? null;
   const row = await context.db.transaction().execute(async (db) => {
@@ -52,6 +47,38 @@ export async function submitJob(
   return row;
 }
 
+/**
+ * Lets a fine-tuning or evaluation that failed or was cancelled go on: from its newest whole checkpoint, from its judged images.
+ * @throws ApiFault when the caller may not, there is no such job, it was not stopped, or what it needs is gone
+ */
+export async function resumeJob(context: ServerContext, id: string, caller: Caller): Promise<JobRow> {
+  const row = await findJob(context.db, id);
+  if (row === undefined) throw new ApiFault('not_found', `job: expected the id of a job, received ${id}`);
+  requireMay(context, row.kind, caller);
+  if (row.kind === 'generate') {
+    throw new ApiFault('conflict', `job ${id}: a generation starts anew; send its request again`);
+  }
+  await checkRequest(context, row.request as JobRequest);
+  await checkQueue(context.db, context.mostQueued);
+  const queued = await requeueStopped(context.db, id, context.watch.changed);
+  if (queued === undefined) {
+    throw new ApiFault(
+      'conflict',
+      `job ${id}: expected one that failed or was cancelled, it is ${row.status}`,
+    );
+  }
+  context.queue.wake(queued.lane);
+  return queued;
+}
+
+function requireMay({ draining }: ServerContext, kind: string, { scopes }: Caller): void {
+  const scope = kind === 'generate' ? 'generate' : 'train';
+  if (!scopes.includes(scope)) {
+    throw new ApiFault('forbidden', `expected a key with the scope ${scope} for ${kind}`);
+  }
+  if (draining) throw new ApiFault('shutting_down', 'the server is shutting down', { retryAfter: 30 });
+}
+
 /** Cancels a job wherever it stands. */
 export async function stopJob(context: ServerContext, id: string): Promise<JobRow | undefined> {
   const row = await cancelJob(context.db, id, context.watch.changed);
@@ -59,7 +86,10 @@ export async function stopJob(context: ServerContext, id: string): Promise<JobRo
   return row;
 }
 
-/** Waits for the end of a job; raised `signal` cancels it and throws. */
+/**
+ * Waits for the end of a job; raised `signal` cancels it and throws. While the server shuts down, a job that runs is still waited
+ * for; of one that goes back to the queue the fault names the id, under which its result can be had later.
+ */
 export async function awaitJob(context: ServerContext, id: string, signal: AbortSignal): Promise<JobRow> {
   const watching = context.watch.open(id);
   const stop = () => {
@@ -75,8 +105,9 @@ export async function awaitJob(context: ServerContext, id: string, signal: Abort
       const row = await findJob(context.db, id);
       if (row === undefined) throw new ApiFault('not_found', `job ${id} was removed`);
       if (isFinal(row.status)) return row;
-      if (context.draining) {
-        throw new ApiFault('shutting_down', `the server is shutting down; the job ${id} goes on after it`);
+      if (context.draining && row.status === 'queued') {
+        const message = `the server is shutting down; the job ${id} goes on when it is back: look for it at /api/v1/jobs/${id}`;
+        throw new ApiFault('shutting_down', message, { retryAfter: 30, job: id });
       }
       await watching.next(1000);
     }
@@ -101,7 +132,7 @@ async function lockCaller(db: Transaction<Database>, { key }: Caller): Promise<v
   await db.selectFrom('api_keys').select('id').where('id', '=', key.id).forUpdate().execute();
 }
 
-async function checkQueue(db: Transaction<Database>, most: number): Promise<void> {
+async function checkQueue(db: Kysely<Database>, most: number): Promise<void> {
   const { count } = await db
     .selectFrom('jobs')
     .select(sql<string>`count(*)`.as('count'))

@@ -104,10 +104,20 @@ export interface EvaluateInput {
   readonly prompts: readonly EvaluatedPrompt[];
 }
 
+/** One report of an evaluation. */
+export interface WrittenReport {
+  /** Group of prompts; null where there is one target for all. */
+  readonly group: string | null;
+  /** Folder of the report in the report folder, with `/`; empty for the folder itself. */
+  readonly folder: string;
+  readonly summary: Readonly<Record<string, unknown>>;
+}
+
 /** Output of the task `evaluate`. */
 export interface EvaluateOutput {
   readonly seconds: number;
-  readonly summary: Readonly<Record<string, unknown>>;
+  /** One, or one for each group of prompts. */
+  readonly reports: readonly WrittenReport[];
 }
 
 /** What `finetune` and `evaluate` tell. */
@@ -115,6 +125,16 @@ export type TrainEvent =
   | { readonly type: 'progress'; readonly progress: z.infer<typeof progressSchema> }
   | { readonly type: 'measured'; readonly soFar: LiveMeasurement }
   | { readonly type: 'note'; readonly text: string };
+
+/** Input of the task `checkAdapter`. */
+export interface CheckAdapterInput {
+  readonly file: string;
+  readonly modelFolder: string;
+}
+/** Output of the task `checkAdapter`: text fields of the file's header. */
+export interface CheckAdapterOutput {
+  readonly metadata: Readonly<Record<string, string>>;
+}
 
 /** Input of the task `estimate`. */
 export type EstimateInput = FinetuneInput;

@@ -8,7 +8,7 @@ import type { LaneWork } from '../../cluster/lane.ts';
 import type { ServerContext } from '../context.ts';
 import type { evaluateResultSchema, finetuneResultSchema } from '../schemas/jobs.ts';
 import { insertAdapter } from '../storage/adapters.ts';
-import { testPrompts, trainPrompts } from './check.ts';
+import { resolvedTarget, testPrompts, trainPrompts } from './check.ts';
 import { fileUrl } from './describe.ts';
 import type { DrawParts } from './draw_work.ts';
 import { eventWriter } from './event_writer.ts';
@@ -53,7 +53,7 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
   }
   const asked = request as EvaluateRequest;
   const input: EvaluateInput = {
-    request: asked,
+    request: { ...asked, target: resolvedTarget(context, asked.target, 'test') },
     modelFolder: context.catalogue.model(asked.model).folder,
     adapterFile: asked.adapter === undefined ? null : (await parts.adapterOf(asked.adapter)).file,
     output,
@@ -64,13 +64,16 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
     input,
     async resultOf(given): Promise<z.infer<typeof evaluateResultSchema>> {
       await writer.flush();
-      const { seconds, summary } = given as EvaluateOutput;
-      return {
-        seconds,
-        report: fileUrl(id, 'report.html'),
-        data: fileUrl(id, 'report.json'),
+      const { seconds, reports } = given as EvaluateOutput;
+      const shown = reports.map(({ group, folder, summary }) => ({
+        name: group,
+        report: fileUrl(id, path.posix.join(folder, 'report.html')),
+        data: fileUrl(id, path.posix.join(folder, 'report.json')),
         summary: { ...summary },
-      };
+      }));
+      const { name: _, ...first } = shown[0]!;
+      const groups = shown.flatMap(({ name, ...rest }) => (name === null ? [] : [{ name, ...rest }]));
+      return { seconds, ...first, groups: groups.length === 0 ? null : groups };
     },
   };
 }
@@ -82,7 +85,7 @@ export function finetuneInput(
   output: string,
 ): FinetuneInput {
   return {
-    request,
+    request: { ...request, target: resolvedTarget(context, request.target, 'train') },
     modelFolder: context.catalogue.model(request.model).folder,
     output,
     trainPrompts: trainPrompts(context, request.prompts.train),

@@ -11,6 +11,7 @@ import { awaitJob, resultOf, submitJob } from '../jobs/submit.ts';
 import type { GenerateRequest } from '../jobs/tasks.ts';
 import { parseSamplerLabel, SAMPLER_LABELS } from '../samplers.ts';
 import * as schemas from '../schemas/automatic1111.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import type { generateResultSchema, progressSchema } from '../schemas/jobs.ts';
 import { fileInside } from '../storage/files.ts';
 import { jsonAnswer, jsonBody, security } from './shared.ts';
@@ -25,7 +26,7 @@ const txt2img = createRoute({
   method: 'post',
   path: '/sdapi/v1/txt2img',
   summary: 'Draw images and wait for them',
-  request: jsonBody(schemas.txt2imgRequestSchema),
+  request: { ...jsonBody(schemas.txt2imgRequestSchema), headers: idempotencyHeader },
   responses: { 200: jsonAnswer('Images', schemas.txt2imgResponseSchema), ...refusals },
 });
 const progress = createRoute({
@@ -63,7 +64,8 @@ export function addAutomatic1111Routes(app: App, context: ServerContext): void {
   const { catalogue, data, db, watch } = context;
   app.openapi(txt2img, async (c) => {
     const asked = c.req.valid('json');
-    const row = await submitJob(context, generateRequest(context, asked), c.get('caller'));
+    const key = c.req.valid('header')['idempotency-key'] ?? null;
+    const row = await submitJob(context, generateRequest(context, asked), c.get('caller'), key);
     const finished = await awaitJob(context, row.id, c.req.raw.signal);
     const { images, seed } = resultOf<z.infer<typeof generateResultSchema>>(finished);
     const files = images.map(({ url }) =>

@@ -1,13 +1,17 @@
 /** The stream of a job's events (Server-Sent Events, HTML standard, section 9.2), which goes on where a connection broke. */
 
+import { z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { requireScope } from '../accounts/authenticate.ts';
 import type { App, ServerContext } from '../context.ts';
 import { describeJob } from '../jobs/describe.ts';
+import { idParameter } from '../schemas/common.ts';
+import { jobEventSchema } from '../schemas/job_events.ts';
 import type { Preview } from '../storage/events.ts';
 import { eventsAfter } from '../storage/events.ts';
 import { findJob, isFinal } from '../storage/jobs.ts';
 import { requireJob } from './jobs.ts';
+import { refusals, security } from './shared.ts';
 
 /** Milliseconds between looks at the database: another server may work on the job. */
 const POLL_MILLISECONDS = 1000;
@@ -16,8 +20,25 @@ const COMMENT_MILLISECONDS = 15_000;
 /** Milliseconds after which a browser connects again. */
 const RETRY_MILLISECONDS = 1000;
 
+const description = {
+  method: 'get',
+  path: '/api/v1/jobs/{id}/events',
+  tags: ['jobs'],
+  security,
+  summary: 'Events of a job as they come (SSE), from Last-Event-ID on, until `end`',
+  request: { params: idParameter, headers: z.object({ 'last-event-id': z.string().optional() }) },
+  responses: {
+    200: {
+      description: 'Events: `event` is the type, `data` its JSON',
+      content: { 'text/event-stream': { schema: jobEventSchema } },
+    },
+    ...refusals,
+  },
+} as const;
+
 /** Adds the route of events. */
 export function addEventRoutes(app: App, context: ServerContext): void {
+  app.openAPIRegistry.registerPath(description);
   app.get('/api/v1/jobs/:id/events', requireScope('generate'), async (c) => {
     const { id } = await requireJob(context, c.req.param('id'));
     const last = Number(c.req.header('last-event-id') ?? c.req.query('after') ?? 0);

@@ -7,8 +7,8 @@ import { FILE_POLICY } from '../accounts/headers.ts';
 import type { App, ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import { describeJob, jobFiles } from '../jobs/describe.ts';
-import { stopJob, submitJob } from '../jobs/submit.ts';
-import { idParameter } from '../schemas/common.ts';
+import { resumeJob, stopJob, submitJob } from '../jobs/submit.ts';
+import { idempotencyHeader, idParameter } from '../schemas/common.ts';
 import { jobFileSchema, jobListQuery, jobListSchema, jobRequestSchema, jobSchema } from '../schemas/jobs.ts';
 import { fileInside, listFiles } from '../storage/files.ts';
 import type { JobRow } from '../storage/jobs.ts';
@@ -28,7 +28,7 @@ const send = createRoute({
   description: 'The header Idempotency-Key makes sending again harmless: the same key gives the first job.',
   request: {
     ...jsonBody(jobRequestSchema),
-    headers: z.object({ 'idempotency-key': z.string().min(1).max(200).optional() }),
+    headers: idempotencyHeader,
   },
   responses: { 202: jsonAnswer('The job, queued', jobSchema), ...refusals },
 });
@@ -58,6 +58,18 @@ const cancel = createRoute({
   summary: 'Cancel a job; running work stops at its next denoising step',
   request: { params: idParameter },
   responses: { 202: jsonAnswer('The job', jobSchema), ...refusals },
+});
+
+const resume = createRoute({
+  ...common,
+  method: 'post',
+  path: '/api/v1/jobs/{id}/resume',
+  summary: 'Let a stopped fine-tuning or evaluation go on',
+  description:
+    'Takes jobs that failed or were cancelled. A fine-tuning goes on from its newest whole checkpoint and gives the numbers ' +
+    'of an uninterrupted one; an evaluation does not draw again what it has judged.',
+  request: { params: idParameter },
+  responses: { 202: jsonAnswer('The job, queued again', jobSchema), ...refusals },
 });
 
 const remove = createRoute({
@@ -110,6 +122,10 @@ export function addJobRoutes(app: App, context: ServerContext): void {
     const { id } = c.req.valid('param');
     const row = await stopJob(context, id);
     if (row === undefined) throw unknownJob(id);
+    return c.json(await describeJob(context, row), 202);
+  });
+  app.openapi(resume, async (c) => {
+    const row = await resumeJob(context, c.req.valid('param').id, c.get('caller'));
     return c.json(await describeJob(context, row), 202);
   });
   app.openapi(remove, async (c) => {

@@ -6,11 +6,13 @@ import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
 import sharp from 'sharp';
 import { requireScope } from '../accounts/authenticate.ts';
+import { openAiError } from '../answer_errors.ts';
 import type { App, AppEnv, ServerContext } from '../context.ts';
-import { ApiFault, ERRORS } from '../errors.ts';
+import { ApiFault } from '../errors.ts';
 import type { JobRequest } from '../jobs/check.ts';
 import { awaitJob, resultOf, submitJob } from '../jobs/submit.ts';
 import type { GenerateRequest } from '../jobs/tasks.ts';
+import { idempotencyHeader } from '../schemas/common.ts';
 import { generateRequestSchema, type generateResultSchema } from '../schemas/jobs.ts';
 import * as schemas from '../schemas/openai.ts';
 import { listAdapters } from '../storage/adapters.ts';
@@ -29,7 +31,9 @@ const generations = createRoute({
   method: 'post',
   path: '/v1/images/generations',
   summary: 'Draw images and wait for them',
-  request: jsonBody(schemas.imagesRequestSchema),
+  description:
+    'After a broken connection the same Idempotency-Key gives the images of the job that was begun first.',
+  request: { ...jsonBody(schemas.imagesRequestSchema), headers: idempotencyHeader },
   responses: {
     200: {
       description: 'The images; with `stream`, events',
@@ -71,7 +75,8 @@ export function addOpenAiRoutes(app: App, context: ServerContext): void {
         field: 'background',
       });
     }
-    const row = await submitJob(context, generateRequest(asked), c.get('caller'));
+    const key = c.req.valid('header')['idempotency-key'] ?? null;
+    const row = await submitJob(context, generateRequest(asked), c.get('caller'), key);
     if (asked.stream) return streamImages(c, context, asked, row) as never;
     const finished = await awaitJob(context, row.id, c.req.raw.signal);
     const { images } = resultOf<z.infer<typeof generateResultSchema>>(finished);
@@ -200,9 +205,7 @@ function streamImages(
       }
     } catch (error) {
       const fault = error instanceof ApiFault ? error : new ApiFault('internal', 'a fault of the server');
-      const { code, message, field } = fault;
-      const body = { error: { message, type: ERRORS[code].openAiType, param: field, code } };
-      await stream.writeSSE({ event: 'error', data: JSON.stringify(body) });
+      await stream.writeSSE({ event: 'error', data: JSON.stringify(openAiError(fault)) });
     } finally {
       watching.close();
     }

@@ -1,6 +1,7 @@
 /** Routes of models, adapters, prompt sets, targets, understanding and estimates. */
 
 import path from 'node:path';
+import type { ReadableStream } from 'node:stream/web';
 import { createRoute, type z } from '@hono/zod-openapi';
 import { CommandSyntaxError, namesAttributes, understand } from '../../text/understanding/index.ts';
 import { requireScope } from '../accounts/authenticate.ts';
@@ -10,6 +11,7 @@ import { ApiFault } from '../errors.ts';
 import { checkRequest, checkTarget } from '../jobs/check.ts';
 import type { FinetuneRequest } from '../jobs/tasks.ts';
 import { finetuneInput } from '../jobs/train_work.ts';
+import { uploadAdapter } from '../jobs/upload.ts';
 import { idParameter, nameParameter } from '../schemas/common.ts';
 import { finetuneRequestSchema } from '../schemas/jobs.ts';
 import * as schemas from '../schemas/resources.ts';
@@ -53,6 +55,23 @@ const routes = {
     summary: 'One adapter, by id or name',
     request: { params: idParameter },
     responses: { 200: jsonAnswer('The adapter', schemas.adapterSchema), ...refusals },
+  }),
+  uploadAdapter: createRoute({
+    ...change,
+    method: 'post',
+    path: '/api/v1/adapters',
+    summary: 'Send an adapter: a .safetensors file as the body',
+    description:
+      'LoRA of kohya or diffusers, differences of whole weights, or soft tokens. The file is read before it is kept; one that ' +
+      'does not fit the model is refused.',
+    request: {
+      query: schemas.uploadQuery,
+      body: {
+        required: true,
+        content: { 'application/octet-stream': { schema: schemas.fileSchema } },
+      },
+    },
+    responses: { 201: jsonAnswer('The adapter', schemas.adapterSchema), ...refusals },
   }),
   deleteAdapter: createRoute({
     ...change,
@@ -197,6 +216,17 @@ function addAdapterRoutes(app: App, context: ServerContext): void {
   app.openapi(routes.adapter, async (c) =>
     c.json(describeAdapter(await adapterOf(c.req.valid('param').id)), 200),
   );
+  app.openapi(routes.uploadAdapter, async (c) => {
+    const { name, model } = c.req.valid('query');
+    const length = c.req.header('content-length');
+    const row = await uploadAdapter(context, {
+      name,
+      model,
+      body: c.req.raw.body as ReadableStream<Uint8Array> | null,
+      declaredBytes: length === undefined ? null : Number(length),
+    });
+    return c.json(describeAdapter(row), 201, { Location: `/api/v1/adapters/${row.id}` });
+  });
   app.openapi(routes.deleteAdapter, async (c) => {
     const row = await adapterOf(c.req.valid('param').id);
     await deleteAdapter(db, data.path, row);

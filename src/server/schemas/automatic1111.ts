@@ -88,5 +88,12 @@ export const samplersSchema = z
 
 /** The shape of errors of AUTOMATIC1111. */
 export const a1111ErrorSchema = z
-  .object({ error: z.string(), detail: z.string(), body: z.string(), errors: z.string() })
+  .object({
+    error: z.string(),
+    detail: z.string(),
+    body: z.string(),
+    errors: z.string(),
+    /** Job that the request made and that goes on without it. */
+    job: z.string().optional(),
+  })
   .openapi('A1111Error');

@@ -12,6 +12,8 @@ export const errorSchema = z
       message: z.string(),
       /** Field of the request that is wrong, joined by dots. */
       field: z.string().optional(),
+      /** Job that the request made and that goes on without it. */
+      job: z.string().optional(),
       /** The id that the log and the header X-Request-Id hold. */
       requestId: z.string(),
     }),
@@ -29,6 +31,9 @@ export const nameSchema = z
     'expected 1 to 100 letters, digits, "-", "_" and ".", a letter or digit first',
   )
   .openapi({ example: 'gender-balanced' });
+
+/** Header that makes sending again harmless: the same key gives what was asked for first. */
+export const idempotencyHeader = z.object({ 'idempotency-key': z.string().min(1).max(200).optional() });
 
 /** Path parameter of routes about one thing with an id. */
 export const idParameter = z.object({

@@ -35,6 +35,24 @@ export const targetSchema = z
   .union([z.string().min(1).max(2000), z.record(z.string(), z.unknown())])
   .openapi('Target', { example: { gender: 'uniform' } });
 
+/**
+ * A target for some prompts, as in the configuration files: `{ for: 'occupations', gender: 'uniform' }`. Besides `for` and `name`
+ * its fields are the attributes and their shares.
+ */
+export const targetGroupSchema = z
+  .looseObject({
+    /** A prompt set by name, several joined by `+`, or the prompts themselves. */
+    for: z.union([z.string().min(1).max(200), z.array(promptSchema).min(1).max(5000)]),
+    /** What the group is called in reports; the names of its sets or its first prompt when left out. */
+    name: z.string().min(1).max(100).optional(),
+  })
+  .openapi('TargetGroup', { example: { for: 'occupations', gender: 'uniform' } });
+
+/** What a job aims at: one target for all prompts, or one for each group of them. */
+export const jobTargetSchema = z
+  .union([targetSchema, z.array(targetGroupSchema).min(1).max(50)])
+  .openapi('JobTarget');
+
 /** Images from prompts. */
 export const generateRequestSchema = z
   .strictObject({
@@ -71,7 +89,8 @@ export const finetuneRequestSchema = z
     model: modelField,
     seed: fields.seed,
     train: fields.train,
-    target: targetSchema,
+    /** `prompts.train` is not read where it is a list, whose groups name their prompts. */
+    target: jobTargetSchema,
     prompts: z
       .strictObject({
         /** A prompt set by name, several joined by `+`, or the prompts themselves. */
@@ -107,7 +126,8 @@ export const evaluateRequestSchema = z
     kind: z.literal('evaluate'),
     model: modelField,
     adapter: adapterField,
-    target: targetSchema.prefault({ gender: 'uniform' }),
+    /** A list is measured group by group, each with a report of its own; `prompts.test` is not read then. */
+    target: jobTargetSchema.prefault({ gender: 'uniform' }),
     seed: seedSchema.default(1000),
     prompts: z
       .strictObject({
@@ -222,6 +242,17 @@ export const evaluateResultSchema = z
     data: z.string(),
     /** Bias, similarity, obedience and distances by label, as `evenhand evaluate --json` gives them. */
     summary: z.record(z.string(), z.unknown()),
+    /** The same of each group where the target is a list, and above of the first; null elsewhere. */
+    groups: z
+      .array(
+        z.object({
+          name: z.string(),
+          report: z.string(),
+          data: z.string(),
+          summary: z.record(z.string(), z.unknown()),
+        }),
+      )
+      .nullable(),
   })
   .openapi('EvaluateResult');
 

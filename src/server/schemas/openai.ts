@@ -108,6 +108,8 @@ export const openAiErrorSchema = z
       type: z.string(),
       param: z.string().nullable(),
       code: z.string().nullable(),
+      /** Job that the request made and that goes on without it. */
+      job: z.string().optional(),
     }),
   })
   .openapi('OpenAiError');

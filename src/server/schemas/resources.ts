@@ -2,7 +2,7 @@
 
 import { z } from '@hono/zod-openapi';
 import { nameSchema, timeSchema } from './common.ts';
-import { LONGEST_PROMPT, targetSchema } from './jobs.ts';
+import { jobTargetSchema, LONGEST_PROMPT, targetSchema } from './jobs.ts';
 
 /** A model that the server can use. */
 export const modelSchema = z
@@ -23,6 +23,16 @@ export const modelSchema = z
     /** Whether everything that fine-tuning and evaluation need lies in its folder. */
     canFinetune: z.boolean(),
     canEvaluate: z.boolean(),
+    /** Licences as the model's own files tell them: first the model's (part null), then those of parts that have another. */
+    licences: z.array(
+      z.object({
+        part: z.string().nullable(),
+        /** SPDX identifier or name; null where no file says. */
+        name: z.string().nullable(),
+        /** File in the model's folder, or address, where it stands. */
+        source: z.string().nullable(),
+      }),
+    ),
   })
   .openapi('Model');
 
@@ -39,7 +49,7 @@ export const adapterSchema = z
     job: z.string().nullable(),
     /** `average`: the averaged weights at the end; `best`: those of the best validation; `upload`. */
     origin: z.enum(['average', 'best', 'upload']),
-    target: targetSchema.nullable(),
+    target: jobTargetSchema.nullable(),
     bytes: z.int(),
     sha256: z.string(),
     createdAt: timeSchema,
@@ -47,6 +57,17 @@ export const adapterSchema = z
     url: z.string(),
   })
   .openapi('Adapter');
+
+/** A file as a body. */
+export const fileSchema = z.string().openapi({ format: 'binary' });
+
+/** What `POST /api/v1/adapters` takes beside the file. */
+export const uploadQuery = z.object({
+  /** Name that no other adapter has. */
+  name: nameSchema,
+  /** Model that the adapter belongs to; the server's first when left out. */
+  model: nameSchema.optional(),
+});
 
 /** Adapters, newest first. */
 export const adapterListSchema = z.object({ adapters: z.array(adapterSchema) }).openapi('AdapterList');

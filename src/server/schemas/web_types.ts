@@ -47,6 +47,8 @@ export type GeneratedImage = z.infer<typeof jobs.imageSchema>;
 export type JobFile = z.infer<typeof jobs.jobFileSchema>;
 /** Shares by attribute, or one line of text. */
 export type Target = z.infer<typeof jobs.targetSchema>;
+/** A target of a job: one for all prompts, or one for each group. */
+export type JobTarget = z.infer<typeof jobs.jobTargetSchema>;
 /** A model. */
 export type Model = z.infer<typeof resources.modelSchema>;
 /** A model as a browser runs it. */

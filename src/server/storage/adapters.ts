@@ -39,7 +39,7 @@ export async function insertAdapter(
     .executeTakeFirst();
   if (known !== undefined) return known;
   const id = newId('adapter');
-  const file = path.posix.join('adapters', `${id}.safetensors`);
+  const file = adapterFile(id);
   const target = path.join(dataFolder, file);
   mkdirSync(path.dirname(target), { recursive: true });
   copyFileSync(adapter.file, `${target}.tmp`);
@@ -65,6 +65,40 @@ export async function insertAdapter(
     if (row !== undefined) return row;
   }
   throw new Error(`adapter: expected a free name like ${adapter.name}, found ${MOST_TRIES} of them taken`);
+}
+
+/** File of an adapter in the data folder; of its name nothing comes in. */
+export function adapterFile(id: string): string {
+  return path.posix.join('adapters', `${id}.safetensors`);
+}
+
+/** An adapter that was sent and checked. */
+export type UploadedAdapter = Pick<AdapterRow, 'id' | 'name' | 'model' | 'bytes' | 'sha256' | 'file'> & {
+  readonly target: unknown;
+};
+
+/** Takes a checked file over; undefined, and nothing is done, where the name is taken. */
+export async function insertUpload(
+  db: Kysely<Database>,
+  dataFolder: string,
+  from: string,
+  { target, ...values }: UploadedAdapter,
+): Promise<AdapterRow | undefined> {
+  const to = path.join(dataFolder, values.file);
+  renameSync(from, to);
+  const row = await db
+    .insertInto('adapters')
+    .values({
+      ...values,
+      job: null,
+      origin: 'upload',
+      target: target === null ? null : JSON.stringify(target),
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  if (row === undefined) rmSync(to, { force: true });
+  return row;
 }
 
 /** The adapter with an id or a name. */

@@ -1,7 +1,7 @@
 /** The folder that a server keeps its state in, held by one server at a time. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeTextAtomically } from '../../weights/atomic_file.ts';
 
@@ -29,6 +29,7 @@ export function openDataFolder(folder: string): DataFolder {
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const lock = path.join(root, LOCK);
   takeLock(lock);
+  removeIncoming(path.join(root, 'adapters'));
   const named = path.join(root, 'server-id');
   if (!existsSync(named)) writeTextAtomically(named, `server_${randomBytes(8).toString('hex')}\n`);
   return Object.freeze({
@@ -38,6 +39,14 @@ export function openDataFolder(folder: string): DataFolder {
     jobFolder: (id: string) => path.join(root, 'jobs', id),
     release: () => rmSync(lock, { force: true }),
   });
+}
+
+/** Removes what a server that ended in the middle of an upload left of it. */
+function removeIncoming(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith('.')) rmSync(path.join(folder, name), { force: true });
+  }
 }
 
 function takeLock(lock: string): void {

@@ -53,7 +53,7 @@ export interface ListedFile {
   readonly bytes: number;
 }
 
-/** Files below a folder in the order of their names, without hidden ones and without those below `except`. */
+/** Files below a folder in the order of their names, without hidden ones and without those in folders of the names `except`. */
 export function listFiles(folder: string, except: readonly string[] = []): ListedFile[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -62,7 +62,8 @@ export function listFiles(folder: string, except: readonly string[] = []): Liste
     .map((file) => ({ file, name: path.relative(folder, file).split(path.sep).join('/') }))
     .filter(({ name }) => {
       const parts = name.split('/');
-      return !parts.some((part) => part.startsWith('.')) && !(parts.length > 1 && except.includes(parts[0]!));
+      const isHidden = parts.some((part) => part.startsWith('.'));
+      return !isHidden && !parts.slice(0, -1).some((part) => except.includes(part));
     })
     .map(({ file, name }) => ({ name, bytes: statSync(file).size }))
     .sort((one, other) => (one.name < other.name ? -1 : 1));

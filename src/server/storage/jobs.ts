@@ -117,6 +117,40 @@ export async function cancelJob(
   return row;
 }
 
+/**
+ * Puts a job that failed or was cancelled back to the end of the queue, as if it had never been stopped; what it left in its
+ * folder is what it goes on from. Returns the row, undefined where there is no such job in one of these states.
+ */
+export async function requeueStopped(
+  db: Kysely<Database>,
+  id: string,
+  onChange: OnChange,
+): Promise<JobRow | undefined> {
+  const row = await db.transaction().execute(async (transaction) => {
+    const found = await transaction
+      .updateTable('jobs')
+      .set({
+        status: 'queued',
+        sequence: sql<number>`nextval(pg_get_serial_sequence('jobs', 'sequence'))`,
+        progress: null,
+        error_code: null,
+        error_message: null,
+        crashes: 0,
+        restarts: 0,
+        cancel_requested: false,
+        finished_at: null,
+      })
+      .where('id', '=', id)
+      .where('status', 'in', ['failed', 'cancelled'])
+      .returningAll()
+      .executeTakeFirst();
+    if (found !== undefined) await insertEvent(transaction, id, 'status', { status: 'queued' });
+    return found;
+  });
+  if (row !== undefined) onChange(id);
+  return row;
+}
+
 /** The store of one server's lanes. */
 export function databaseJobStore(
   db: Kysely<Database>,

@@ -3,6 +3,7 @@
 import { ApiError } from './errors.ts';
 import type {
   Adapter,
+  BrowserModel,
   Estimate,
   FinetuneRequest,
   Job,
@@ -41,13 +42,15 @@ async function errorOf(response: Response): Promise<ApiError> {
  * @throws ApiError with the server's message, or with status 0 where no answer came; the signal's reason when it is raised
  */
 export async function ask(method: string, path: string, options: AskOptions = {}): Promise<Response> {
-  const { body, signal, headers = {} } = options;
+  const { body, file, signal, headers = {} } = options;
+  const type = file === undefined ? 'application/json' : 'application/octet-stream';
+  const content = file ?? (body === undefined ? undefined : JSON.stringify(body));
   let response: Response;
   try {
     response = await fetch(serverUrl(path), {
       method,
-      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: content === undefined ? headers : { 'content-type': type, ...headers },
+      ...(content === undefined ? {} : { body: content }),
       ...(signal ? { signal } : {}),
     });
   } catch (error) {
@@ -62,6 +65,8 @@ export async function ask(method: string, path: string, options: AskOptions = {}
 export interface AskOptions {
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** Sent as it is, in place of a body. */
+  readonly file?: Blob;
   readonly signal?: AbortSignal;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -93,9 +98,19 @@ export async function listModels(): Promise<readonly Model[]> {
   return (await json<{ models: Model[] }>('GET', 'api/v1/models')).models;
 }
 
+/** What this browser needs to draw with a model itself. */
+export function getBrowserModel(name: string): Promise<BrowserModel> {
+  return json('GET', `api/v1/models/${encodeURIComponent(name)}/browser`);
+}
+
 /** Adapters, newest first. */
 export async function listAdapters(): Promise<readonly Adapter[]> {
   return (await json<{ adapters: Adapter[] }>('GET', 'api/v1/adapters')).adapters;
+}
+
+/** Sends the file of an adapter. */
+export function uploadAdapter(file: Blob, name: string, model: string): Promise<Adapter> {
+  return json('POST', `api/v1/adapters?${new URLSearchParams({ name, model })}`, { file });
 }
 
 /** Removes an adapter. */
@@ -131,6 +146,11 @@ export async function listJobs(kind: JobKind, limit = 20): Promise<readonly Job[
 /** Stops a job; a fine-tuning keeps its checkpoints. */
 export function cancelJob(id: string): Promise<Job> {
   return json('POST', `${jobPath(id)}/cancel`);
+}
+
+/** Lets a stopped fine-tuning or audit go on from what it left. */
+export function resumeJob(id: string): Promise<Job> {
+  return json('POST', `${jobPath(id)}/resume`);
 }
 
 /** Files that a job has written so far. */

@@ -2,6 +2,7 @@
 
 export type {
   Adapter,
+  BrowserModel,
   Estimate,
   EvaluateRequest,
   FinetuneRequest,
@@ -14,6 +15,7 @@ export type {
   JobList,
   JobRequest,
   JobStatus,
+  JobTarget,
   Measured,
   Model,
   Progress,

@@ -1,7 +1,8 @@
 /** The form of Audit. */
 
 import type { Adapter, Model, PromptSet } from '../api/types.ts';
-import { More, NumberField, SelectField, Switch } from '../components/controls.tsx';
+import { AdapterField, ModelField } from '../components/choices.tsx';
+import { More, NumberField, Switch } from '../components/controls.tsx';
 import { PromptSourceEditor } from '../components/prompt_source_editor.tsx';
 import { TargetEditor } from '../components/target_editor.tsx';
 import { counted } from '../lib/format.ts';
@@ -63,16 +64,9 @@ export function AuditForm({
         draft={settings.target}
         onChange={(target) => change({ target })}
       />
-      <SelectField
-        label="Adapter"
+      <AdapterField
         value={settings.adapter}
-        options={[
-          { value: '', label: 'none: the model as it is' },
-          ...adapters.map(({ id, name, origin }) => ({
-            value: id,
-            label: origin === 'best' ? `${name} (best validation)` : name,
-          })),
-        ]}
+        adapters={adapters}
         hint={
           settings.adapter === '' ? '' : 'The model is measured without and with it, from the same noise.'
         }
@@ -112,10 +106,9 @@ export function AuditForm({
           checked={settings.explicit}
           onChange={(explicit) => change({ explicit })}
         />
-        <SelectField
-          label="Model"
+        <ModelField
           value={model?.name ?? ''}
-          options={models.map(({ name }) => ({ value: name, label: name }))}
+          models={models}
           onChange={(name) => change({ model: name, adapter: '' })}
         />
       </More>

@@ -1,6 +1,7 @@
 /** One audit: how far it is, what it has measured so far, and its report. */
 
-import { cancelJob, serverUrl } from '../api/client.ts';
+import { Fragment, useState } from 'react';
+import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
 import { readReport } from '../api/report_data.ts';
 import type { Job, Measured } from '../api/types.ts';
@@ -8,6 +9,7 @@ import { useJob, useLoaded } from '../api/use_job.ts';
 import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { counted, duration, moment } from '../lib/format.ts';
+import { attributesOf } from '../models/target_words.ts';
 import { MeasuredView } from './measured_view.tsx';
 
 /** An audit in a line: what was measured on which prompts. */
@@ -18,26 +20,24 @@ export function describeAudit(job: Job): string {
     typeof test === 'string'
       ? `${count === undefined ? '' : `${count} of `}${test}`
       : counted(test.length, 'own prompt');
-  const { target } = job.request;
-  const attributes = typeof target === 'string' ? target : Object.keys(target).join(', ');
-  return `${attributes} on ${prompts}${job.request.adapter ? ', with an adapter' : ''}`;
+  const attributes = attributesOf(job.request.target).join(', ');
+  const on = Array.isArray(job.request.target) ? counted(job.request.target.length, 'group') : prompts;
+  return `${attributes} on ${on}${job.request.adapter ? ', with an adapter' : ''}`;
 }
 
 /** Measurements of a finished audit from the data of its report; `null` before. */
 function useReport(job: Job | null): readonly Measured[] | null {
   const audit = job?.kind === 'evaluate' ? job : null;
-  const url = audit?.result?.data ?? null;
-  const target = audit?.request.target ?? {};
-  const aimed =
-    typeof target === 'string'
-      ? target.split(/[,;]/).map((part) => part.split('=')[0]!.trim())
-      : Object.keys(target);
+  // Groups have a report each; their last measurements say the same.
+  const url = audit?.result?.groups ? null : (audit?.result?.data ?? null);
+  const aimed = attributesOf(audit?.request.target ?? {});
   return useLoaded(async () => (url === null ? null : await readReport(url, aimed)), url ?? '').value;
 }
 
 /** Follows a job and shows it. */
 export function AuditRunView({ id }: { readonly id: string }) {
   const [state, follow] = useJob(id);
+  const [failure, setFailure] = useState<unknown>(null);
   const { job, progress, notes, error, connected } = state;
   const reported = useReport(job);
   const measured = reported ?? state.measured;
@@ -46,6 +46,10 @@ export function AuditRunView({ id }: { readonly id: string }) {
     return <ErrorNotice error={new Error(`Expected an audit, received a job of the kind ${job.kind}.`)} />;
   }
   const isOver = isFinal(job.status);
+  const act = (action: (id: string) => Promise<unknown>) => () => {
+    setFailure(null);
+    action(id).then(follow, setFailure);
+  };
   return (
     <article className="stack" aria-label="Audit">
       <header>
@@ -67,7 +71,7 @@ export function AuditRunView({ id }: { readonly id: string }) {
             all={progress?.steps ?? null}
             {...(progress?.secondsLeft ? { detail: `${duration(progress.secondsLeft)} left` } : {})}
           />
-          <button type="button" className="quiet" onClick={() => cancelJob(id).then(follow, follow)}>
+          <button type="button" className="quiet" onClick={act(cancelJob)}>
             Stop
           </button>
         </div>
@@ -75,8 +79,16 @@ export function AuditRunView({ id }: { readonly id: string }) {
       {!connected && !isOver && (
         <Notice kind="warn">The connection broke; it is being taken up again. The audit goes on.</Notice>
       )}
-      {job.status === 'cancelled' && <Notice kind="warn">This audit was stopped before its end.</Notice>}
       {job.error !== null && <ErrorNotice error={new Error(job.error.message)} />}
+      <ErrorNotice error={failure} />
+      {(job.status === 'cancelled' || job.status === 'failed') && (
+        <Notice kind="warn">
+          <p>This audit was stopped before its end. The images that were judged count when it goes on.</p>
+          <button type="button" onClick={act(resumeJob)}>
+            Go on
+          </button>
+        </Notice>
+      )}
       {job.result !== null && (
         <Notice kind="good">
           <p>
@@ -84,12 +96,16 @@ export function AuditRunView({ id }: { readonly id: string }) {
             prompt, with how to make it again.
           </p>
           <div className="row">
-            <a className="button" href={serverUrl(job.result.report)} target="_blank" rel="noreferrer">
-              Open the report
-            </a>
-            <a className="button" href={serverUrl(job.result.data)} download>
-              Data (JSON)
-            </a>
+            {(job.result.groups ?? [{ ...job.result, name: null }]).map(({ name, report, data }) => (
+              <Fragment key={report}>
+                <a className="button" href={serverUrl(report)} target="_blank" rel="noreferrer">
+                  Open the report{name === null ? '' : ` on ${name}`}
+                </a>
+                <a className="button" href={serverUrl(data)} download>
+                  Data (JSON)
+                </a>
+              </Fragment>
+            ))}
           </div>
         </Notice>
       )}

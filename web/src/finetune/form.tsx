@@ -1,6 +1,7 @@
 /** The form of Fine-tune: concepts and target, prompts, what is trained, and the cost before the start. */
 
 import type { Estimate, Model, PromptSet } from '../api/types.ts';
+import { ModelField } from '../components/choices.tsx';
 import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
 import { ErrorNotice, Notice } from '../components/notice.tsx';
 import { PromptSourceEditor } from '../components/prompt_source_editor.tsx';
@@ -247,14 +248,10 @@ export function FinetuneForm({
             onChange={(stopDistance) => change({ stopDistance })}
           />
         )}
-        <SelectField
-          label="Model"
+        <ModelField
           value={model?.name ?? ''}
-          options={models.map(({ name, canFinetune }) => ({
-            value: name,
-            label: name,
-            disabled: !canFinetune,
-          }))}
+          models={models}
+          fits={({ canFinetune }) => canFinetune}
           onChange={(name) => change({ model: name })}
         />
       </More>

@@ -19,11 +19,14 @@ export interface RunFiles {
   readonly log: readonly LogLine[];
   /** The newest grid of validation images, or `null`. */
   readonly sample: { readonly iteration: number; readonly url: string } | null;
+  /** Addresses of the adapters as they were at the newest checkpoint and at the best validation; `null` before the first. */
+  readonly average: string | null;
+  readonly best: string | null;
 }
 
 /** Milliseconds between two readings; a long log, which takes long to read, is read less often. */
 const PAUSE = Object.freeze({ least: 1500, perMegabyte: 4000 });
-const NOTHING: RunFiles = Object.freeze({ log: [], sample: null });
+const NOTHING: RunFiles = Object.freeze({ log: [], sample: null, average: null, best: null });
 
 /** Lines of a log's text; a last one that is only half written is left out. */
 export function parseLog(text: string): LogLine[] {
@@ -51,6 +54,25 @@ export function newestSample(files: readonly JobFile[]): RunFiles['sample'] {
   );
 }
 
+/** A validation and where it stands among the others. */
+export interface BestLine {
+  readonly iteration: number;
+  readonly value: number;
+}
+
+/** The best validation of a log by a metric: the smallest or largest value, of equal ones the earliest; `null` without any. */
+export function bestValidation(
+  log: readonly LogLine[],
+  { metric, goal }: { readonly metric: string; readonly goal: 'smallest' | 'largest' },
+): BestLine | null {
+  return log.reduce<BestLine | null>((best, { iteration, validation }) => {
+    const value = validation?.[metric] ?? null;
+    if (value === null || !Number.isFinite(value)) return best;
+    const isBetter = best === null || (goal === 'smallest' ? value < best.value : value > best.value);
+    return isBetter ? { iteration, value } : best;
+  }, null);
+}
+
 /**
  * Reads a run's files now, again while it goes, and once more when it is over.
  * @param id the job
@@ -69,7 +91,9 @@ export function useRunFiles(id: string, isOver: boolean): RunFiles {
           const log = listed.find(({ name }) => name === 'log.jsonl');
           size = log?.bytes ?? 0;
           const text = log === undefined ? '' : await (await ask('GET', log.url, { signal })).text();
-          if (!signal.aborted) setFiles({ log: parseLog(text), sample: newestSample(listed) });
+          const urlOf = (file: string) => listed.find(({ name }) => name === file)?.url ?? null;
+          const [average, best] = [urlOf('adapter.safetensors'), urlOf('best.safetensors')];
+          if (!signal.aborted) setFiles({ log: parseLog(text), sample: newestSample(listed), average, best });
           if (isOver) return;
         } catch {
           // The job's own events tell of a server that is gone; the next reading brings what this one missed.

@@ -1,7 +1,7 @@
 /** One fine-tuning: how far it is, its curves and samples, and the adapters that came out. */
 
 import { useEffect, useMemo, useState } from 'react';
-import { cancelJob, serverUrl } from '../api/client.ts';
+import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
 import { useServer } from '../api/server_context.tsx';
 import type { Job } from '../api/types.ts';
@@ -12,14 +12,16 @@ import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { count, duration, measure, moment } from '../lib/format.ts';
 import { routeTo } from '../lib/route.ts';
+import { attributesOf } from '../models/target_words.ts';
 import { figuresOf } from './curves.ts';
-import { useRunFiles } from './run_files.ts';
+import type { BestLine, RunFiles } from './run_files.ts';
+import { bestValidation, useRunFiles } from './run_files.ts';
 
 /** A run in a line: its target and how long it was to be. */
 export function describeFinetuning(job: Job): string {
   if (job.kind !== 'finetune') return job.id;
   const { target, name, optimizer } = job.request;
-  const attributes = typeof target === 'string' ? target : Object.keys(target).join(', ');
+  const attributes = attributesOf(target).join(', ');
   return `${name ?? attributes}: ${attributes}, ${count(optimizer.iterations)} iterations`;
 }
 
@@ -59,7 +61,47 @@ function AdapterCard({
   );
 }
 
-function Results({ job }: { readonly job: Job & { readonly kind: 'finetune' } }) {
+const BEST = Object.freeze({ metric: 'distance', goal: 'smallest' } as const);
+
+/** Where the best validation stood: `iteration 40, distance .12`. */
+function bestInWords({ iteration, value }: BestLine, metric: string): string {
+  return `iteration ${count(iteration)}, ${metric} ${measure(value)}`;
+}
+
+/** The adapters that a run without a result has left so far. */
+function SoFar({
+  files: { average, best },
+  name,
+  bestWords,
+}: {
+  readonly files: RunFiles;
+  readonly name: string;
+  readonly bestWords: string | null;
+}) {
+  if (average === null) return null;
+  return (
+    <div className="row">
+      {best !== null && (
+        <a className="button quiet" href={serverUrl(best)} download={`${name}-best.safetensors`}>
+          <DownloadIcon />
+          Best so far{bestWords === null ? '' : ` (${bestWords})`}
+        </a>
+      )}
+      <a className="button quiet" href={serverUrl(average)} download={`${name}.safetensors`}>
+        <DownloadIcon />
+        Last checkpoint’s adapter
+      </a>
+    </div>
+  );
+}
+
+function Results({
+  job,
+  bestWords,
+}: {
+  readonly job: Job & { readonly kind: 'finetune' };
+  readonly bestWords: string | null;
+}) {
   const { result } = job;
   if (result === null) return null;
   return (
@@ -83,7 +125,9 @@ function Results({ job }: { readonly job: Job & { readonly kind: 'finetune' } })
       <div className="adapter-cards">
         {result.best !== null && (
           <AdapterCard id={result.best} title="Best checkpoint">
-            Weights of the validation that was nearest to the target.
+            {bestWords === null
+              ? 'Weights of the best validation.'
+              : `Weights of the best validation: ${bestWords}.`}
           </AdapterCard>
         )}
         <AdapterCard id={result.adapter} title="Last">
@@ -101,7 +145,8 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
   const [failure, setFailure] = useState<unknown>(null);
   const { job, progress, notes, error, connected } = state;
   const isOver = job !== null && isFinal(job.status);
-  const { log, sample } = useRunFiles(id, isOver);
+  const files = useRunFiles(id, isOver);
+  const { log, sample } = files;
   const figures = useMemo(() => figuresOf(log), [log]);
   const made = job?.kind === 'finetune' ? job.result?.adapter : undefined;
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new adapter is the one reason to load the list again.
@@ -115,6 +160,9 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
     );
   }
   const { iterations } = job.request.optimizer;
+  const choice = job.request.validation.best ?? BEST;
+  const best = bestValidation(log, choice);
+  const bestWords = best && bestInWords(best, choice.metric);
   const done = Math.max(progress?.step ?? 0, log.at(-1)?.iteration ?? 0);
   const act = (action: (id: string) => Promise<unknown>) => async () => {
     setFailure(null);
@@ -166,12 +214,16 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
         <Notice kind="warn">
           <p>
             {job.status === 'cancelled' ? 'Stopped' : 'Failed'} after {count(done)} of {count(iterations)}{' '}
-            iterations. The last checkpoint is kept.
+            iterations. It can go on from its newest checkpoint, with the numbers of a run that never stopped.
           </p>
+          <button type="button" onClick={act(resumeJob)}>
+            Go on
+          </button>
         </Notice>
       )}
       {job.error !== null && <ErrorNotice error={new Error(job.error.message)} />}
-      <Results job={job} />
+      <Results job={job} bestWords={bestWords} />
+      {job.result === null && <SoFar files={files} name={job.request.name ?? job.id} bestWords={bestWords} />}
       {warnings.length > 0 && (
         <Notice kind="warn">
           {warnings.map((warning) => (

@@ -1,6 +1,7 @@
 /** The settings of Fine-tune: kept as a draft and sent as a request. */
 
 import type { FinetuneRequest } from '../api/types.ts';
+import { ADAPTER_NAME, ADAPTER_NAME_FAULT } from '../lib/adapter_name.ts';
 import type { PromptSource } from '../lib/prompt_source.ts';
 import { linesOf, readPromptSource } from '../lib/prompt_source.ts';
 import { fieldsOf, flag, numeric, oneOf, text } from '../lib/read.ts';
@@ -72,9 +73,6 @@ export function readFinetuneSettings(stored: unknown): FinetuneSettings {
   };
 }
 
-/** Names that the server takes for adapters. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
-
 /** What keeps a run from being started, or `null`. */
 export function finetuneFault(
   settings: FinetuneSettings,
@@ -88,8 +86,7 @@ export function finetuneFault(
   }
   if (settings.source.from === 'own' && linesOf(settings.source).length === 0)
     return 'Write at least one prompt to train on.';
-  if (settings.name !== '' && !NAME.test(settings.name))
-    return 'The adapter’s name takes letters, digits, “-”, “_” and “.”, a letter or digit first.';
+  if (settings.name !== '' && !ADAPTER_NAME.test(settings.name)) return ADAPTER_NAME_FAULT;
   if (settings.stopsEarly && settings.validateEvery === 0)
     return 'Ending on target needs validations: set them to at least 1.';
   return null;

@@ -1,6 +1,9 @@
 /** Targets as a server gives them, in a line. */
 
-import type { Target } from '../api/types.ts';
+import type { JobTarget, Target } from '../api/types.ts';
+
+/** Names of attributes are joined so for a joint target. */
+const JOINT = ' x ';
 
 function sharesInWords(shares: unknown): string {
   if (typeof shares === 'string') return shares;
@@ -12,10 +15,42 @@ function sharesInWords(shares: unknown): string {
     .join(', ');
 }
 
-/** `gender: uniform; age: 75% young, 25% old`. */
-export function targetInWords(target: Target): string {
+function isGroups(target: JobTarget): target is Extract<JobTarget, readonly unknown[]> {
+  return Array.isArray(target);
+}
+
+type Group = Extract<JobTarget, readonly unknown[]>[number];
+
+/** What a group of prompts is called. */
+function groupInWords({ name, for: prompts }: Group): string {
+  if (name !== undefined) return name;
+  if (typeof prompts === 'string') return prompts;
+  return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
+}
+
+function targetOfGroup({ for: _, name: __, ...target }: Group): Target {
+  return target;
+}
+
+/** `gender: uniform; age: 75% young, 25% old`, of groups with the prompts in front: `sports: gender: 60/40`. */
+export function targetInWords(target: JobTarget): string {
   if (typeof target === 'string') return target;
+  if (isGroups(target)) {
+    return target
+      .map((group) => `${groupInWords(group)}: ${targetInWords(targetOfGroup(group))}`)
+      .join(' · ');
+  }
   return Object.entries(target)
     .map(([name, shares]) => `${name}: ${sharesInWords(shares)}`)
     .join('; ');
+}
+
+/** Names of the attributes that a target is about, over all its groups. */
+export function attributesOf(target: JobTarget): string[] {
+  if (isGroups(target)) return [...new Set(target.flatMap((group) => attributesOf(targetOfGroup(group))))];
+  const keys =
+    typeof target === 'string'
+      ? target.split(/[,;]/).map((part) => part.split('=')[0]!.trim())
+      : Object.keys(target);
+  return keys.flatMap((key) => key.split(JOINT));
 }

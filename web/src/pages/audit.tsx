@@ -1,6 +1,6 @@
 /** Audit: who a model draws, measured against a target. */
 
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import { submitJob } from '../api/client.ts';
 import { modelNamed, useServer } from '../api/server_context.tsx';
 import { AuditForm } from '../audit/form.tsx';
@@ -13,6 +13,7 @@ import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
 import { fitTarget } from '../lib/target.ts';
+import { useAction } from '../lib/use_action.ts';
 
 /**
  * The page.
@@ -22,8 +23,7 @@ import { fitTarget } from '../lib/target.ts';
 export function AuditPage({ job, link }: { readonly job: string | null; readonly link: URLSearchParams }) {
   const { models, adapters, promptSets } = useServer();
   const [stored, setSettings] = useStored('audit', readAuditSettings);
-  const [isSending, setSending] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const { isRunning: isSending, error, run } = useAction();
   const wanted = link.get('adapter');
   useEffect(() => {
     if (wanted === null) return;
@@ -34,19 +34,12 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
   const settings: AuditSettings =
     model === null ? stored : { ...stored, target: fitTarget(stored.target, model.attributes) };
 
-  async function start() {
-    setSending(true);
-    setError(null);
-    try {
+  const start = () =>
+    run(async () => {
       const sent = await submitJob(evaluateRequest(settings, model?.attributes ?? []));
       go(routeTo('audit', sent.id));
       revealResults();
-    } catch (caught) {
-      setError(caught);
-    } finally {
-      setSending(false);
-    }
-  }
+    });
 
   return (
     <>

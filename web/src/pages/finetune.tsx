@@ -14,6 +14,9 @@ import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
 import { fitTarget } from '../lib/target.ts';
+import { useAction } from '../lib/use_action.ts';
+
+const NO_ESTIMATE = Object.freeze({ estimate: null, isOutdated: false });
 
 /**
  * The page.
@@ -22,46 +25,30 @@ import { fitTarget } from '../lib/target.ts';
 export function FinetunePage({ job, theme }: { readonly job: string | null; readonly theme: string }) {
   const { models, promptSets } = useServer();
   const [stored, setSettings] = useStored('finetune', readFinetuneSettings);
-  const [estimating, setEstimating] = useState<EstimateState>({
-    isRunning: false,
-    estimate: null,
-    isOutdated: false,
-    error: null,
-  });
-  const [isSending, setSending] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const [found, setFound] = useState<Pick<EstimateState, 'estimate' | 'isOutdated'>>(NO_ESTIMATE);
+  const estimation = useAction();
+  const { isRunning: isSending, error, run } = useAction();
   const model = modelNamed(models, stored.model);
   const settings: FinetuneSettings =
     model === null ? stored : { ...stored, target: fitTarget(stored.target, model.attributes) };
 
   function change(part: Partial<FinetuneSettings>) {
     setSettings((now) => ({ ...now, ...part }));
-    setEstimating((now) => ({ ...now, isOutdated: true }));
+    setFound((now) => ({ ...now, isOutdated: true }));
   }
 
-  async function estimate() {
-    setEstimating((now) => ({ ...now, isRunning: true, error: null }));
-    try {
-      const found = await estimateFinetuning(finetuneRequest(settings, model?.attributes ?? []));
-      setEstimating({ isRunning: false, estimate: found, isOutdated: false, error: null });
-    } catch (caught) {
-      setEstimating({ isRunning: false, estimate: null, isOutdated: false, error: caught });
-    }
-  }
+  const estimate = () =>
+    estimation.run(async () => {
+      const request = finetuneRequest(settings, model?.attributes ?? []);
+      setFound({ estimate: await estimateFinetuning(request), isOutdated: false });
+    });
 
-  async function start() {
-    setSending(true);
-    setError(null);
-    try {
+  const start = () =>
+    run(async () => {
       const sent = await submitJob(finetuneRequest(settings, model?.attributes ?? []));
       go(routeTo('finetune', sent.id));
       revealResults();
-    } catch (caught) {
-      setError(caught);
-    } finally {
-      setSending(false);
-    }
-  }
+    });
 
   return (
     <>
@@ -76,7 +63,7 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
           models={models ?? []}
           model={model}
           promptSets={promptSets ?? []}
-          estimating={estimating}
+          estimating={{ ...found, isRunning: estimation.isRunning, error: estimation.error }}
           estimate={estimate}
           isSending={isSending}
           start={start}

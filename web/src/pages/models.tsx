@@ -9,6 +9,7 @@ import { Empty, ErrorNotice } from '../components/notice.tsx';
 import { bytes, count, moment } from '../lib/format.ts';
 import { routeTo } from '../lib/route.ts';
 import { targetInWords } from '../models/target_words.ts';
+import { UploadForm } from '../models/upload.tsx';
 
 const ORIGINS: Readonly<Record<Adapter['origin'], string>> = {
   average: 'averaged weights at the end of the run',
@@ -16,9 +17,19 @@ const ORIGINS: Readonly<Record<Adapter['origin'], string>> = {
   upload: 'uploaded',
 };
 
+function LicenceWords({ licence: { name, source } }: { readonly licence: Model['licences'][number] }) {
+  if (name === null) return 'unknown: no file of the model says; ask whoever made it';
+  if (source === null || !/^https?:\/\//.test(source)) return source === null ? name : `${name} (${source})`;
+  return (
+    <a href={source} rel="noreferrer" target="_blank">
+      {name}
+    </a>
+  );
+}
+
 function ModelCard({ model }: { readonly model: Model }) {
-  const { name, isDefault, pipeline, side, guidanceScale, parameters, attributes, canFinetune, canEvaluate } =
-    model;
+  const { name, isDefault, pipeline, side, guidanceScale, parameters, attributes } = model;
+  const { canFinetune, canEvaluate, licences } = model;
   const can = ['draw', ...(canFinetune ? ['fine-tune'] : []), ...(canEvaluate ? ['audit'] : [])];
   return (
     <li className="card">
@@ -39,6 +50,14 @@ function ModelCard({ model }: { readonly model: Model }) {
         <dd>{pipeline}</dd>
         <dt>Can</dt>
         <dd>{can.join(', ')}</dd>
+        {licences.map((licence) => (
+          <div key={licence.part} className="contents">
+            <dt>{licence.part === null ? 'Licence' : `Licence of ${licence.part}`}</dt>
+            <dd>
+              <LicenceWords licence={licence} />
+            </dd>
+          </div>
+        ))}
         {attributes.map((attribute) => (
           <div key={attribute.name} className="contents">
             <dt>{attribute.name}</dt>
@@ -129,6 +148,7 @@ export function ModelsPage() {
             Files are safetensors with LoRA weights in kohya’s naming, which diffusers, ComfyUI, AUTOMATIC1111
             and InvokeAI load; soft tokens and whole layers are for Evenhand.
           </p>
+          <UploadForm models={models ?? []} onSent={reload} />
           <ErrorNotice error={error} />
           {adapters?.length === 0 && (
             <Empty title="No adapters yet">
