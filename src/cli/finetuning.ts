@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
+import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
 import type { FinetuneResources, PreparedFinetune } from '../finetune/assemble.ts';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
@@ -12,6 +13,7 @@ import type { FinetuneConfig } from '../finetune/config.ts';
 import { configuredAttributes, configuredGroups, finetuneDigest } from '../finetune/config.ts';
 import type { IterationCost } from '../finetune/cost.ts';
 import { secondsPerUnit } from '../finetune/cost.ts';
+import type { RunInspection } from '../finetune/run.ts';
 import { finetune } from '../finetune/run.ts';
 import { readLog } from '../finetune/run_log.ts';
 import { openScore } from '../finetune/score_file.ts';
@@ -42,6 +44,13 @@ export interface FinetuneOutcome extends FinetuneResult {
   readonly log: string;
 }
 
+/** What a caller of {@link runFinetune} may have already, and may want to see. */
+export interface FinetuneChoices {
+  /** An opened pipeline of the configured model, to be used again. */
+  readonly pipeline?: TextToImagePipeline;
+  readonly inspection?: RunInspection | null;
+}
+
 /**
  * Carries out a run to its end, from its newest checkpoint if it was begun.
  * @throws Error naming what does not fit, before long work; or the signal's reason, after a checkpoint
@@ -51,12 +60,14 @@ export async function runFinetune(
   config: FinetuneConfig,
   progress: Progress,
   signal: AbortSignal,
+  { pipeline: given, inspection = null }: FinetuneChoices = {},
 ): Promise<FinetuneOutcome> {
   const modelDirectory = resolveModel(config.model);
   const prepared = prepareFinetune(config, {
     runtime,
     modelDirectory,
     ...promptsOf(config),
+    ...(given === undefined ? {} : { pipeline: given }),
     scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
   });
   mkdirSync(config.output, { recursive: true });
@@ -92,7 +103,7 @@ export async function runFinetune(
           writtenBest = snapshot.best.iteration;
         },
       },
-      { guard, signal },
+      { guard, inspection, signal },
     );
     if (result.stopped !== null) progress.note(`stopped after ${result.iterations}: ${result.stopped}`);
     const { best } = result;
@@ -104,10 +115,7 @@ export async function runFinetune(
       log: file('log.jsonl'),
     };
   } finally {
-    await prepared.guard?.release();
-    await Promise.all(prepared.scores.map((score) => score.release()));
-    await prepared.loss.release();
-    await prepared.pipeline.release();
+    await prepared.release();
   }
 }
 

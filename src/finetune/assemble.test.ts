@@ -10,13 +10,24 @@ import type { FaceDetector } from '../faces/index.ts';
 import { writeFaceBank } from '../faces/index.ts';
 import { smoothImages, writeCompanion } from '../faces/testing/companions.ts';
 import { createImageLoss, uniformTarget } from '../fairness/index.ts';
-import { add, constant, input, mul, peakActivations, Runtime } from '../graph/index.ts';
+import {
+  add,
+  constant,
+  input,
+  LARGE_WEIGHTS,
+  mul,
+  peakActivations,
+  Runtime,
+  reduceSum,
+  weight,
+} from '../graph/index.ts';
 import { preparedCost, prepareFinetune } from './assemble.ts';
 import { configuredWeights, type FinetuneConfig, finetuneConfigSchema } from './config.ts';
-import { secondsPerUnit } from './cost.ts';
+import { secondsPerUnit, sessionBytes } from './cost.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import { createGuard } from './guard.ts';
+import { guardFolders } from './guard_models.ts';
 import { computeIteration } from './iteration.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
@@ -229,6 +240,45 @@ describe('the guard', () => {
     expect(prepare({ guard: { dino: 'dino' }, loss: { imageWeight: 0 } }).guard).not.toBeNull();
     expect(prepare().guard).toBeNull();
   });
+
+  const chosen = (fields: object) => {
+    const folders = guardFolders(configOf(fields), folder);
+    return folders && Object.entries(folders).flatMap(([kind, file]) => (file === null ? [] : [kind]));
+  };
+
+  it.each([
+    [
+      'all of them, where none is in the loss',
+      { loss: { imageWeight: 0, faceWeight: 0 } },
+      {},
+      'clip dino embedder bank',
+    ],
+    ['the encoder that is left out of the loss', { judges: { dino: null } }, {}, 'dino'],
+    ['the embedder that the loss does without', { faces: { embedder: null } }, {}, 'embedder bank'],
+    [
+      'the own embedder, where the loss takes a card',
+      { faces: { embedder: 'faceres-embedding' }, judges: { bank: null } },
+      {},
+      'embedder bank',
+    ],
+    ['second ones by name', {}, { clip: 'second', dino: 'third' }, 'clip dino'],
+    ['none that is kept out', { loss: { imageWeight: 0 } }, { clip: null }, 'dino'],
+  ])('takes of the model folder %s', (_, fields, guard, expected) => {
+    expect(chosen({ ...fields, guard })?.join(' ')).toBe(expected);
+  });
+
+  it('knows the embedder of the loss as a card too, and needs at least one model', () => {
+    const faces = { embedder: 'faceres-embedding' };
+    const guard = { embedder: 'faceres-embedding', bank: 'other.safetensors' };
+    expect(() => chosen({ faces, guard })).toThrow(
+      /guard\.embedder: expected a model that is not in the loss/,
+    );
+    expect(chosen({ faces: { embedder: null }, guard })).toEqual(['embedder', 'bank']);
+    expect(() => chosen({ guard: {} })).toThrow(
+      /guard: expected a model that is not in the loss, found none/,
+    );
+    expect(chosen({})).toBeNull();
+  });
 });
 
 describe('the metric of the best validation', () => {
@@ -282,6 +332,20 @@ describe('the cost of an iteration', () => {
     const first = mul(x, constant([2], [1]));
     const later = [1, 2, 3].reduce((value, each) => mul(value, constant([each], [1])), first);
     expect(peakActivations({ sum: add(first, later) })).toBe(3 * 1024);
+  });
+
+  it('holds small weights once a graph, mapped ones once for all graphs', () => {
+    const graphOver = (bytes: number, factor: number) => {
+      const file = path.join(folder, 'weights.safetensors');
+      const values = weight('w', [bytes / 4], 'float32', { file, offset: 0, length: bytes });
+      return { y: mul(reduceSum(values), constant([factor], [1])) };
+    };
+    const [mebibyte, session] = [2 ** 20, 20 * 2 ** 20];
+    // A sum of one element and its product: 8 bytes beside the weights.
+    const both = (bytes: number) => sessionBytes([graphOver(bytes, 2), graphOver(bytes, 3)]);
+    expect(both(mebibyte)).toBeCloseTo(2 * (session + mebibyte + 2.3 * 8), 6);
+    expect(both(LARGE_WEIGHTS)).toBeCloseTo(2 * (session + 8) + LARGE_WEIGHTS, 6);
+    expect(sessionBytes([])).toBe(0);
   });
 
   it('has a pace', async () => {

@@ -4,6 +4,7 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { withTextContext } from '../diffusion/text_context.ts';
 import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
 import type { ImageLoss, LossModels, PromptTargets } from '../fairness/index.ts';
 import { createImageLoss, loadJudges, sameTarget, targetsByGroup } from '../fairness/index.ts';
@@ -23,7 +24,8 @@ import type { IterationCost } from './cost.ts';
 import { iterationCost } from './cost.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import type { RunGuard } from './guard.ts';
-import { openGuard } from './guard_models.ts';
+import type { GuardFolders } from './guard_models.ts';
+import { guardFolders, openGuard } from './guard_models.ts';
 import type { ImageObjective } from './objective.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
 import { addObjectives, scoreObjective } from './score_objective.ts';
@@ -44,6 +46,8 @@ export interface PreparedFinetune {
   /** Null where none is configured. */
   readonly guard: RunGuard | null;
   readonly settings: FinetuneSettings;
+  /** Gives the memory of all graphs back, but that of a pipeline which was given. */
+  release(): Promise<void>;
 }
 
 /** What a configuration does not hold itself. */
@@ -60,6 +64,8 @@ export interface FinetuneResources {
   readonly validationPrompts: readonly string[];
   /** The configuration's objectives, opened, in its order. */
   readonly scores?: readonly ImageScore[];
+  /** An opened pipeline of the model, whose graphs are used where batch sizes and text context are those of the configuration. */
+  readonly pipeline?: TextToImagePipeline;
   /** Batch sizes of the compiled graphs. */
   readonly batchSizes?: Partial<BatchSizes>;
 }
@@ -73,7 +79,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const [fewest, most] = config.sampler.steps;
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
-  const model = openTextToImageModel(modelDirectory);
+  const model = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
   const folders = configuredJudges(config);
   const { microBatch } = config;
   const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
@@ -81,12 +87,13 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const targets = targetsOf(config, judges, resources);
   const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), ...batch });
   const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
-  const pipeline = new TextToImagePipeline(runtime, model, sizes);
+  const isShared = resources.pipeline !== undefined && fits(resources.pipeline, config);
+  const pipeline = isShared ? resources.pipeline! : new TextToImagePipeline(runtime, model, sizes);
   const scores = (resources.scores ?? []).map((score, i) =>
     scoreObjective(runtime, score, { ...config.objectives[i]!, ...batch }),
   );
   const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
-  checkBestMetric(config, targets);
+  checkBestMetric(config, targets, guardFolders(config, modelDirectory));
   return {
     model,
     pipeline,
@@ -97,7 +104,22 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     scores,
     guard,
     settings: settingsOf(config, model, resources),
+    async release() {
+      await guard?.release();
+      await Promise.all(scores.map((score) => score.release()));
+      await loss.release();
+      if (!isShared) await pipeline.release();
+    },
   };
+}
+
+/** Whether a pipeline draws what a configuration asks for, in batches no larger than it allows. */
+function fits(
+  { model, batchSizes }: TextToImagePipeline,
+  { microBatch, textContext = 'padded' }: FinetuneConfig,
+): boolean {
+  const largest = Math.max(batchSizes.denoiser, batchSizes.decoder);
+  return model.textContext === textContext && (microBatch === undefined || largest <= microBatch);
 }
 
 /** The target of every prompt; validation prompts may be others than those that are trained on. */
@@ -120,10 +142,14 @@ function targetsOf(
 }
 
 /** Refuses a metric for the best validation that no validation will measure, before the first one is due. */
-function checkBestMetric({ guard, validation }: FinetuneConfig, { groups }: PromptTargets): void {
+function checkBestMetric(
+  { validation }: FinetuneConfig,
+  { groups }: PromptTargets,
+  guard: GuardFolders | null,
+): void {
   if (validation.every === 0) return;
   const { metric } = validation.best;
-  const encoders = (['clip', 'dino'] as const).filter((name) => guard?.[name] !== undefined);
+  const encoders = (['clip', 'dino'] as const).filter((name) => guard !== null && guard[name] !== null);
   const known = [
     'distance',
     ...groups.flatMap(({ name }) => (name === '' ? [] : [groupDistance(name)])),
@@ -134,7 +160,7 @@ function checkBestMetric({ guard, validation }: FinetuneConfig, { groups }: Prom
     ),
     'faces',
     ...encoders.map((name) => `guard semantics ${name}`),
-    ...(guard?.embedder === undefined ? [] : ['guard realism']),
+    ...(guard === null || guard.embedder === null ? [] : ['guard realism']),
   ];
   const isScore = metric.startsWith('score ');
   if (!isScore && !known.includes(metric.replace(/^(distance.*) (low|high)$/, '$1'))) {

@@ -189,6 +189,7 @@ describe('the digest of a configuration', () => {
     { microBatch: 2 },
     { stop: { distance: 0.1 } },
     { guard: { clip: 'other' } },
+    { guard: { dino: null } },
     { train: { part: 'text-encoder', rank: 50 } },
   ])('stays with %j', (fields) => {
     expect(finetuneDigest(parse(fields))).toBe(digest);

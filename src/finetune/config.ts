@@ -120,6 +120,11 @@ const fields = z.strictObject({
       imagesPerPrompt: z.int().min(1).default(24),
     })
     .prefault({}),
+  /**
+   * Which tokens of a prompt the U-Net sees: `padded`, all places, as every program that will load the adapter does (when left
+   * out); `masked`, the prompt's own alone.
+   */
+  textContext: z.enum(['padded', 'masked']).optional(),
   /** Images in memory at once when drawing, judging and differentiating; all when left out. The gradient is the same. */
   microBatch: z.int().min(1).optional(),
   sampler: z
@@ -195,18 +200,19 @@ const fields = z.strictObject({
   stop: z.strictObject({ distance: share }).optional(),
   /**
    * Models that watch over validation without being in the loss, in the model directory or elsewhere: image encoders for the
-   * semantics, a face embedder with its bank for the realism; and how far similarities may fall before a warning.
+   * semantics, a face embedder (folder or card) with its bank for the realism; and how far similarities may fall before a
+   * warning. Of those left out, the model directory's own take part where the loss does not use them; null keeps one out.
    */
   guard: z
     .strictObject({
-      clip: z.string().optional(),
-      dino: z.string().optional(),
-      embedder: z.string().optional(),
+      clip: z.string().nullable().optional(),
+      dino: z.string().nullable().optional(),
+      embedder: z.string().nullable().optional(),
       bank: z.string().optional(),
       semanticsDrop: share.default(0.3),
       realismDrop: share.default(0.1),
     })
-    .refine(({ embedder, bank }) => (embedder === undefined) === (bank === undefined), {
+    .refine(({ embedder = null, bank }) => (embedder === null) === (bank === undefined), {
       path: ['bank'],
       message: 'expected embedder and bank together: a bank holds the embeddings of one embedder',
     })

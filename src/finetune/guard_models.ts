@@ -1,22 +1,99 @@
-/** Opens the models of a configured guard, and refuses those that the loss itself uses. */
+/** Chooses and opens the models of a configured guard, and refuses those that the loss itself uses. */
 
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { FaceDetector } from '../faces/index.ts';
-import { loadFaceEmbedder, openFaceBank } from '../faces/index.ts';
+import { loadFaceEmbedder, locateFaceModel, openFaceBank } from '../faces/index.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
 import type { FinetuneConfig } from './config.ts';
+import { configuredJudges } from './config.ts';
 import type { RunGuard } from './guard.ts';
 import { createGuard } from './guard.ts';
 
-/** Folders of the loss's judges within a model directory, where a configuration names no others. */
-const LOSS_FOLDERS = Object.freeze({ clip: 'clip', dino: 'dino', embedder: 'face_embedder' });
+/** Judges within a model directory, where a configuration names no others. */
+const FOLDERS = Object.freeze({
+  clip: 'clip',
+  dino: 'dino',
+  embedder: 'face_embedder',
+  bank: 'face_bank.safetensors',
+});
+
+const KINDS = ['clip', 'dino', 'embedder'] as const;
+
+/** Where the models of a guard lie, as absolute paths; null for one that takes no part. */
+export interface GuardFolders {
+  readonly clip: string | null;
+  readonly dino: string | null;
+  /** Folder or card; there together with `bank`. */
+  readonly embedder: string | null;
+  readonly bank: string | null;
+}
+
+/** Absolute paths of the models that the loss uses; null for one that takes no part in it. */
+function modelsOfLoss(
+  config: FinetuneConfig,
+  directory: string,
+): Record<(typeof KINDS)[number], string | null> {
+  const { imageWeight, faceWeight } = config.loss;
+  const judges = configuredJudges(config);
+  const weights = { clip: imageWeight, dino: imageWeight, embedder: faceWeight };
+  const used = (kind: (typeof KINDS)[number]) => {
+    const name = judges[kind] === undefined ? FOLDERS[kind] : judges[kind];
+    if (name === null || weights[kind] === 0) return null;
+    return kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
+  };
+  return { clip: used('clip'), dino: used('dino'), embedder: used('embedder') };
+}
+
+/** Path of a face model in a model directory, or of a card; the path in the directory where there is neither. */
+function faceModel(name: string, directory: string): string {
+  try {
+    return locateFaceModel(name, directory);
+  } catch {
+    return path.resolve(directory, name);
+  }
+}
+
+/**
+ * The models of a configuration's guard; null where it has none. Of what the configuration leaves out, those of the model
+ * directory take part that are not in the loss.
+ * @param directory model directory; relative folders lie in it
+ * @throws Error when a model of the guard is in the loss, for what is optimised can't tell whether it is being deceived; or when
+ * there is no other model at all
+ */
+export function guardFolders(config: FinetuneConfig, directory: string): GuardFolders | null {
+  const { guard } = config;
+  if (guard === undefined) return null;
+  const inLoss = modelsOfLoss(config, directory);
+  const choose = (kind: (typeof KINDS)[number]): string | null => {
+    const named = guard[kind];
+    if (named === null) return null;
+    const name = named ?? FOLDERS[kind];
+    const file = kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
+    if (file !== inLoss[kind]) return named === undefined && !existsSync(file) ? null : file;
+    if (named === undefined) return null;
+    throw new Error(
+      `guard.${kind}: expected a model that is not in the loss, received ${named}; ` +
+        'name another one, or leave this one out of the loss (judges)',
+    );
+  };
+  const bankFile = path.resolve(directory, guard.bank ?? FOLDERS.bank);
+  const hasBank = guard.bank !== undefined || existsSync(bankFile);
+  const embedder = hasBank ? choose('embedder') : null;
+  const bank = embedder === null ? null : bankFile;
+  const folders = { clip: choose('clip'), dino: choose('dino'), embedder, bank };
+  if (folders.clip !== null || folders.dino !== null || embedder !== null) return folders;
+  throw new Error(
+    'guard: expected a model that is not in the loss, found none; name one (guard.clip, guard.dino, or guard.embedder with ' +
+      'its guard.bank), or leave one out of the loss (judges)',
+  );
+}
 
 /**
  * The guard of a configuration; null where it has none.
- * @param directory model directory; relative folders lie in it
  * @param detector finds the faces
- * @throws Error when a model of the guard is in the loss: what is optimised can't tell whether it is being deceived
+ * @throws Error as {@link guardFolders}, or naming the file that is missing or wrong
  */
 export function openGuard(
   runtime: Runtime,
@@ -25,33 +102,17 @@ export function openGuard(
   detector: FaceDetector,
   batchSize?: number,
 ): RunGuard | null {
-  const { guard } = config;
-  if (guard === undefined) return null;
-  const at = (folder: string) => path.resolve(directory, folder);
-  const used = {
-    clip: config.loss.imageWeight > 0,
-    dino: config.loss.imageWeight > 0,
-    embedder: config.loss.faceWeight > 0,
-  };
-  for (const kind of ['clip', 'dino', 'embedder'] as const) {
-    const folder = guard[kind];
-    const inLoss = config.judges?.[kind] === undefined ? LOSS_FOLDERS[kind] : config.judges[kind];
-    if (folder !== undefined && inLoss !== null && used[kind] && at(folder) === at(inLoss)) {
-      throw new Error(
-        `guard.${kind}: expected a model that is not in the loss, received ${folder}; ` +
-          'name another one, or leave this one out of the loss (judges)',
-      );
-    }
-  }
-  const { clip, dino, embedder, bank } = guard;
+  const folders = guardFolders(config, directory);
+  if (folders === null) return null;
+  const { clip, dino, embedder, bank } = folders;
   const encoders = [
-    ...(clip === undefined ? [] : [loadClipImageEncoder(at(clip))]),
-    ...(dino === undefined ? [] : [loadDinoImageEncoder(at(dino))]),
+    ...(clip === null ? [] : [loadClipImageEncoder(clip)]),
+    ...(dino === null ? [] : [loadDinoImageEncoder(dino)]),
   ];
   const face =
-    embedder === undefined || bank === undefined
+    embedder === null || bank === null
       ? null
-      : { embedder: loadFaceEmbedder(at(embedder)), bank: openFaceBank(at(bank)) };
-  const limits = { semantics: guard.semanticsDrop, realism: guard.realismDrop };
+      : { embedder: loadFaceEmbedder(embedder), bank: openFaceBank(bank) };
+  const limits = { semantics: config.guard!.semanticsDrop, realism: config.guard!.realismDrop };
   return createGuard(runtime, { encoders, face, detector }, limits, batchSize);
 }

@@ -2,10 +2,11 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
+import type { Adapter } from '../diffusion/adapter.ts';
 import { listCheckpoints } from './checkpoint.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { finetune } from './run.ts';
-import type { FinetuneProgress, FinetuneSettings } from './settings.ts';
+import type { FinetuneProgress, FinetuneSettings, RunSnapshot } from './settings.ts';
 import { brightness, settings } from './testing/tiny_run.ts';
 import { initialAdapter, trainedTensors } from './trained_part.ts';
 
@@ -151,6 +152,45 @@ describe('finetuning the text encoder', () => {
     expect(again.events).toEqual([]);
     expect(again.average).toEqual(average);
     expect(again.log).toEqual(log);
+  });
+
+  it('is looked at every few iterations and where it goes on, and ends when that finds a reason', async () => {
+    const uninterrupted = await whole;
+    const looks: [number, Map<string, Float32Array>][] = [];
+    const inspected = async (reasonAt: number) => {
+      const look = async (adapter: Adapter, iteration: number) => {
+        looks.push([
+          iteration,
+          new Map([...trainedTensors(adapter)].map(([name, data]) => [name, data.slice()])),
+        ]);
+        return iteration >= reasonAt ? 'seen enough' : null;
+      };
+      // Checkpoints are due after every 5: the looks make their own.
+      const all = { ...settings, checkpointEvery: 5, directory: path.join(folder, 'inspected') };
+      const told: (string | null)[] = [];
+      const onSnapshot = ({ stopped }: RunSnapshot) => void told.push(stopped);
+      const result = await finetune(
+        pipeline,
+        brightness,
+        all,
+        { onSnapshot },
+        { inspection: { every: 2, look } },
+      );
+      return { ...result, told };
+    };
+    const first = await inspected(4);
+    expect(first).toMatchObject({ iterations: 4, stopped: 'seen enough' });
+    expect(first.told.at(-1)).toBe('seen enough');
+    expect(looks.map(([iteration]) => iteration)).toEqual([2, 4]);
+    expect(looks[1]![1]).toEqual(trainedTensors(first.adapter));
+    expect(looks[0]![1]).not.toEqual(looks[1]![1]);
+    // Another run may want more: it looks at what it finds, and goes on to the numbers of an uninterrupted one.
+    const second = await inspected(100);
+    expect(looks.slice(2).map(([iteration]) => iteration)).toEqual([4, 6]);
+    expect(looks[2]![1]).toEqual(looks[1]![1]);
+    expect(second).toMatchObject({ iterations: 6, stopped: null });
+    expect(trainedTensors(second.adapter)).toEqual(uninterrupted.average);
+    expect(readLog('inspected')).toEqual(uninterrupted.log);
   });
 
   it('refuses checkpoints of another configuration', async () => {

@@ -1,6 +1,7 @@
 /** The finetuning loop: iterations, validations, checkpoints, the best of them, and the rule that ends it early. */
 
 import { mkdirSync } from 'node:fs';
+import type { Adapter } from '../diffusion/adapter.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { BestCheckpoint } from './best_checkpoint.ts';
 import { keepIfBest, loadBest } from './best_checkpoint.ts';
@@ -17,15 +18,27 @@ import { reasonToStop } from './stop_rule.ts';
 import type { Validation } from './validation.ts';
 import { validate } from './validation.ts';
 
+/** Looks at a run from outside, and may end it. */
+export interface RunInspection {
+  /** Iterations between looks; the end of the run, and the checkpoint that it goes on from, are looked at too. */
+  readonly every: number;
+  /**
+   * Looks at the averaged adapter after an iteration, all of it saved.
+   * @returns why the run may end here; null to go on
+   */
+  look(adapter: Adapter, iteration: number): Promise<string | null>;
+}
+
 /** What a run may be given besides its settings. */
 export interface FinetuneOptions {
   /** Measures at validation what the loss may have been won with. */
   readonly guard?: RunGuard | null;
+  readonly inspection?: RunInspection | null;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Finetunes until `settings.iterations` are done or the stop rule ends it, from the newest whole checkpoint of the run folder or
+ * Finetunes until `settings.iterations` are done, or stop rule or inspection end it, from the newest whole checkpoint of the run folder or
  * from the start.
  *
  * Every iteration follows from its number and the state alone, so a resumed run gives the numbers of an uninterrupted one.
@@ -37,12 +50,12 @@ export async function finetune(
   objective: ImageObjective,
   settings: FinetuneSettings,
   observer: FinetuneObserver = {},
-  { guard = null, signal }: FinetuneOptions = {},
+  options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
   const differentiate = new DirectFinetuning(pipeline);
-  const run = new FinetuneRun({ pipeline, objective, differentiate, settings }, guard, observer);
+  const run = new FinetuneRun({ pipeline, objective, differentiate, settings }, options, observer);
   try {
-    await run.go(signal);
+    await run.go();
     return run.result();
   } finally {
     await differentiate.release();
@@ -51,19 +64,21 @@ export async function finetune(
 
 class FinetuneRun {
   readonly #context: IterationContext;
-  readonly #guard: RunGuard | null;
+  readonly #options: FinetuneOptions;
   readonly #observer: FinetuneObserver;
   readonly #state: RunState;
   readonly #records: RunRecords;
   #best: BestCheckpoint | null;
   #samples: string | null = null;
+  /** Why the inspection ended the run; unlike the stop rule's reason it is not stored, for the next run may inspect otherwise. */
+  #ended: string | null = null;
   /** Seconds an iteration, smoothed. */
   #pace = 0;
 
-  constructor(context: IterationContext, guard: RunGuard | null, observer: FinetuneObserver) {
+  constructor(context: IterationContext, options: FinetuneOptions, observer: FinetuneObserver) {
     const { settings, pipeline } = context;
     this.#context = context;
-    this.#guard = guard;
+    this.#options = options;
     this.#observer = observer;
     this.#state = new RunState(pipeline.model, settings);
     mkdirSync(settings.directory, { recursive: true });
@@ -80,24 +95,49 @@ class FinetuneRun {
       latest: state.adapter(),
       iterations: state.iteration,
       best: best && { ...best, adapter: state.adapterOf(best.tensors) },
-      stopped: state.stopped,
+      stopped: this.#stopped,
     };
   }
 
-  async go(signal: AbortSignal | undefined): Promise<void> {
-    const { iterations } = this.#context.settings;
+  get #stopped(): string | null {
+    return this.#state.stopped ?? this.#ended;
+  }
+
+  get #isOver(): boolean {
+    return this.#stopped !== null || this.#state.iteration >= this.#context.settings.iterations;
+  }
+
+  async go(): Promise<void> {
+    const { signal } = this.#options;
     const state = this.#state;
-    while (state.iteration < iterations && state.stopped === null) {
+    await this.#inspect();
+    while (!this.#isOver) {
       await this.#advance(signal).catch((error: unknown) => {
         // An iteration that was broken off has changed nothing: the finished ones are kept.
         if (signal?.aborted && state.iteration > 0) state.save();
         throw error;
       });
-      if (signal?.aborted && state.iteration < iterations && state.stopped === null) {
+      if (signal?.aborted && !this.#isOver) {
         state.save();
         signal.throwIfAborted();
       }
+      await this.#inspect();
     }
+  }
+
+  /** Whether the inspection looks at the iteration that was finished last. */
+  get #isInspected(): boolean {
+    const { inspection = null } = this.#options;
+    const { iteration } = this.#state;
+    return inspection !== null && iteration > 0 && (iteration % inspection.every === 0 || this.#isOver);
+  }
+
+  async #inspect(): Promise<void> {
+    if (!this.#isInspected) return;
+    const { inspection, signal } = this.#options;
+    this.#ended = await inspection!.look(this.#state.averagedAdapter(), this.#state.iteration);
+    signal?.throwIfAborted();
+    if (this.#ended !== null) await this.#tell();
   }
 
   /** One iteration with everything that follows it. */
@@ -124,10 +164,10 @@ class FinetuneRun {
     const samples = await this.#records.record(progress, validation?.grid ?? null);
     this.#samples = samples ?? this.#samples;
     const isCheckpointDue = state.iteration % settings.checkpointEvery === 0;
-    const isOver = state.iteration === settings.iterations || state.stopped !== null;
-    if (isCheckpointDue || isOver) state.save();
+    const isSaved = isCheckpointDue || this.#isOver || this.#isInspected;
+    if (isSaved) state.save();
     this.#observer.onProgress?.(progress);
-    if (isCheckpointDue || isOver || validation !== null) await this.#tell();
+    if (isSaved || validation !== null) await this.#tell();
   }
 
   #isValidationDue(): boolean {
@@ -139,7 +179,8 @@ class FinetuneRun {
   async #validate(): Promise<Validation> {
     const { settings } = this.#context;
     const state = this.#state;
-    const validation = await validate({ ...this.#context, guard: this.#guard }, state.averagedAdapter());
+    const { guard = null } = this.#options;
+    const validation = await validate({ ...this.#context, guard }, state.averagedAdapter());
     const { numbers } = validation;
     this.#best = keepIfBest(settings, this.#best, state.iteration, numbers, state.average);
     const reason = reasonToStop(numbers, settings.stop);
@@ -148,7 +189,7 @@ class FinetuneRun {
   }
 
   #secondsLeft(): number {
-    if (this.#state.stopped !== null) return 0;
+    if (this.#stopped !== null) return 0;
     return this.#pace * (this.#context.settings.iterations - this.#state.iteration);
   }
 
@@ -161,7 +202,7 @@ class FinetuneRun {
       iteration: state.iteration,
       secondsLeft: this.#secondsLeft(),
       best: best && { iteration: best.iteration, metric: best.metric, value: best.value },
-      stopped: state.stopped,
+      stopped: this.#stopped,
       samples: this.#samples,
     };
     await this.#observer.onSnapshot?.(snapshot, adapters);

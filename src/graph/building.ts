@@ -1,7 +1,7 @@
 /** What graphs are built and written with. Nothing here needs Node: browsers build the same graphs with it. */
 
 export { gradient } from './gradient.ts';
-export { peakActivations, weightBytes } from './memory.ts';
+export { LARGE_WEIGHTS, peakActivations, weightBytes } from './memory.ts';
 export type { EncodedModel, EncodedWeight, NamedTensorType } from './onnx/encode.ts';
 export { encodeModel } from './onnx/encode.ts';
 export * from './operators/index.ts';

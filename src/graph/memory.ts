@@ -4,6 +4,12 @@ import { BYTES_PER_ELEMENT, elementCount } from './types.ts';
 import type { Value } from './value.ts';
 import { leafOf, topologicalOrder } from './value.ts';
 
+/**
+ * Bytes of weights from which a graph counts as large. Of large graphs the weights stay mapped from their files and values are
+ * held no longer than needed; small ones are compiled for speed.
+ */
+export const LARGE_WEIGHTS = 64 * 2 ** 20;
+
 /** Bytes of the weights that a graph reads from files; two views of one weight count once. */
 export function weightBytes(outputs: Readonly<Record<string, Value>>): number {
   const regions = new Map<string, number>();

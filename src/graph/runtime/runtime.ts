@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { peakActivations } from '../memory.ts';
+import { LARGE_WEIGHTS, peakActivations } from '../memory.ts';
 import { assertWeightsThere } from '../onnx/check_weights.ts';
 import type { EncodedModel } from '../onnx/encode.ts';
 import { encodeModel } from '../onnx/encode.ts';
@@ -44,9 +44,6 @@ const LARGE_GRAPH: SessionSettings = Object.freeze({
   folding: false,
   profile: null,
 });
-
-/** Bytes of weights from which a graph counts as large. */
-const LARGE_WEIGHTS = 64 * 2 ** 20;
 
 interface CachedSession {
   readonly ready: Promise<void>;
