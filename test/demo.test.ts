@@ -84,7 +84,13 @@ describe('the whole method on Portraits, in small', () => {
       runCli(['align', prompt, ...CPU, ...batch, ...small, '-o', at(output), ...more]);
     const result = await run('align', '--tolerance', '0', '--target', 'gender=33/67');
     expect(result.stderr).toBe('');
+    // Two looks at the batch, and one opened model: its cost is told once.
+    const notes = result.events().flatMap(({ text }) => (typeof text === 'string' ? [text] : []));
+    expect(notes.filter((text) => /^after \d iterations:/.test(text))).toHaveLength(2);
+    expect(notes.filter((text) => text.startsWith('an iteration:'))).toHaveLength(1);
+    expect((await sharp(at('align', 'grid.png')).metadata()).width).toBeGreaterThan(6 * 64);
     const summary = JSON.parse(readFileSync(at('align', 'summary.json'), 'utf8'));
+    expect(summary.adapter).toBe(at('align', 'adapter.safetensors'));
     expect(summary).toMatchObject({ prompt, reached: false, iterations: 2, before: { attribute: 'gender' } });
     for (const { shares } of [summary.before, summary.after]) {
       expect(Object.keys(shares)).toEqual(['female', 'male']);

@@ -1,6 +1,6 @@
 /** `evenhand align`: adapts soft tokens to one prompt until a batch of its images follows a target. */
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import type { AttributeResult } from '../../evaluate/attribute_result.ts';
@@ -12,8 +12,9 @@ import type { TargetDistribution } from '../../fairness/index.ts';
 import { targetInWords } from '../../fairness/index.ts';
 import type { FinetuneConfig } from '../../finetune/config.ts';
 import { configuredTarget, finetuneConfigSchema } from '../../finetune/config.ts';
+import type { RunInspection } from '../../finetune/run.ts';
 import type { Runtime } from '../../graph/index.ts';
-import { writeTextAtomically } from '../../weights/atomic_file.ts';
+import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
 import { loadConfig } from '../config.ts';
 import type { FinetuneOutcome } from '../finetuning.ts';
@@ -49,7 +50,7 @@ the batch is drawn again from the same noise every few iterations, until its sha
 of a model exactly on target would be (or within --tolerance, in total variation). A stopped run goes on when the same
 command is given again.
 
-In the output folder: report.html with the batch before and after beside each other, summary.json, and
+In the output folder: report.html and grid.png with the batch before and after beside each other, summary.json, and
 adapter.safetensors: the tokens, for "evenhand generate --adapter".
 
 Examples:
@@ -129,6 +130,7 @@ async function run(
   const output = path.resolve(options.output);
   mkdirSync(output, { recursive: true });
   const bench = openMeasuringBench(runtime, resolveModel(config.model));
+  const at = (name: string) => path.join(output, name);
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const plan: MeasuringPlan = {
@@ -152,8 +154,13 @@ async function run(
   const after = found?.evaluation ?? before;
   const report = await comparisonReport({
     title: 'One prompt, aligned',
+  const adapter = found && at('adapter.safetensors');
+  if (found !== null) {
+    const tokens = readFileSync(found.tuned.adapterFile);
+    writeFileAtomically(at('adapter.safetensors'), (descriptor) => writeFully(descriptor, tokens));
+  }
     summary: `"${prompt}", ${options.images} images from the same noise before and after; target: ${targetInWords(target)}.`,
-    setup: await describeSetup(bench, plan, found?.tuned.adapterFile ?? null),
+    setup: await describeSetup(bench, plan, adapter),
     before,
     after,
     targets: measuredTargets(target, attributes),
@@ -166,7 +173,8 @@ async function run(
   const reached = isReached(last, wanted);
   const seconds = (performance.now() - started) / 1000;
   const iterations = found?.tuned.iterations ?? 0;
-  const adapter = found?.tuned.adapterFile ?? null;
+  const sheet = report.data.images![0]!.png;
+  writeFileAtomically(at('grid.png'), (descriptor) => writeFully(descriptor, sheet));
   const summary = {
     prompt,
     target: options.target,
@@ -178,16 +186,17 @@ async function run(
     after: sharesOf(last),
     adapter,
   };
-  writeTextAtomically(path.join(output, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  writeTextAtomically(at('summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   progress.note(`after:  ${describeShares(last)}`);
   progress.note(
     `${reached ? 'the batch follows the target' : 'the target is not reached; more --iterations may help'} after ` +
-      `${iterations} iterations, ${formatDuration(seconds)}; look at ${path.relative('.', html)}`,
+  const shown = [html, at('grid.png')].map((file) => path.relative('.', file));
+      `${iterations} iterations, ${formatDuration(seconds)}; look at ${shown.join(' and ')}`,
   );
   progress.result({ command: 'align', ...summary, report: html });
 }
 
-/** Trains in pieces and looks at the batch after each, until it follows the target or the iterations are used up. */
+/** Trains, looking at the batch every few iterations, until it follows the target or the iterations are used up. */
 async function adapt(
   { bench, plan, target }: Batch,
   config: FinetuneConfig,
@@ -196,20 +205,20 @@ async function adapt(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<{ readonly tuned: FinetuneOutcome; readonly evaluation: Evaluation }> {
-  for (let wanted = every; ; wanted += every) {
-    const last = wanted >= iterations;
-    const piece = { ...config.optimizer, iterations: last ? iterations : wanted };
-    const tuned = await runFinetune(
-      bench.pipeline.runtime,
-      { ...config, optimizer: piece, checkpointEvery: every },
-      progress,
-      signal,
-    );
-    const evaluation = await measure(bench, plan, tuned.adapter, 'draw the batch', progress, signal);
-    const result = measureEvaluation(evaluation, target);
-    progress.note(`after ${tuned.iterations} iterations: ${describeShares(result)}`);
-    if (last || isReached(result, tolerance)) return { tuned, evaluation };
-  }
+  let evaluation = null as Evaluation | null;
+  const inspection: RunInspection = {
+    every,
+    async look(adapter, done) {
+      evaluation = await measure(bench, plan, adapter, 'draw the batch', progress, signal);
+      const result = measureEvaluation(evaluation, target);
+      progress.note(`after ${done} iterations: ${describeShares(result)}`);
+      return isReached(result, tolerance) ? 'the batch follows the target' : null;
+    },
+  };
+  const { pipeline } = bench;
+  const run = { ...config, optimizer: { ...config.optimizer, iterations }, checkpointEvery: every };
+  const tuned = await runFinetune(pipeline.runtime, run, progress, signal, { pipeline, inspection });
+  return { tuned, evaluation: evaluation! };
 }
 
 function isReached({ totalVariation }: AttributeResult, tolerance: number): boolean {
