@@ -1,6 +1,6 @@
 /** The stream of a job's events (Server-Sent Events, HTML standard, section 9.2), which goes on where a connection broke. */
 
-import { z } from '@hono/zod-openapi';
+import { createRoute, z } from '@hono/zod-openapi';
 import { streamSSE } from 'hono/streaming';
 import { requireScope } from '../accounts/authenticate.ts';
 import type { App, ServerContext } from '../context.ts';
@@ -20,7 +20,7 @@ const COMMENT_MILLISECONDS = 15_000;
 /** Milliseconds after which a browser connects again. */
 const RETRY_MILLISECONDS = 1000;
 
-const description = {
+const events = createRoute({
   method: 'get',
   path: '/api/v1/jobs/{id}/events',
   tags: ['jobs'],
@@ -34,11 +34,11 @@ const description = {
     },
     ...refusals,
   },
-} as const;
+});
 
 /** Adds the route of events. */
 export function addEventRoutes(app: App, context: ServerContext): void {
-  app.openAPIRegistry.registerPath(description);
+  app.openAPIRegistry.registerPath(events);
   app.get('/api/v1/jobs/:id/events', requireScope('generate'), async (c) => {
     const { id } = await requireJob(context, c.req.param('id'));
     const last = Number(c.req.header('last-event-id') ?? c.req.query('after') ?? 0);
