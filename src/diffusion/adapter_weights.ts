@@ -3,13 +3,10 @@
 import { LORA_PARTS, type LoraModulePaths } from '../weights/lora_adapter.ts';
 import { createResolver, readLoraWeights } from '../weights/lora_layers.ts';
 import type { WeightSource } from '../weights/weights_in_memory.ts';
-import type { Adapter, SoftTokens } from './adapter.ts';
+import type { Adapter } from './adapter.ts';
 import { readWeightDifferences } from './adapter_weights_file.ts';
 import type { TextToImageModel } from './assemble_model.ts';
-import { contextLength } from './graphs.ts';
-
-/** The tensor that AUTOMATIC1111, ComfyUI and diffusers read from a textual inversion file. */
-export const EMBEDDING = 'emb_params';
+import { readSoftTokens } from './soft_tokens_file.ts';
 
 /** Module paths of a model's layers by part, among which the names of LoRA files are looked up. */
 export function adaptableModules(model: TextToImageModel): LoraModulePaths {
@@ -46,19 +43,4 @@ export function adapterWithoutLora(source: WeightSource, model: TextToImageModel
 /** Paths of the modules that have a weight. */
 function modulePaths(names: readonly string[]): string[] {
   return names.filter((name) => name.endsWith('.weight')).map((name) => name.slice(0, -'.weight'.length));
-}
-
-/** The soft tokens of a file, `null` when it holds something else. */
-function readSoftTokens(weights: WeightSource, model: TextToImageModel): SoftTokens | null {
-  if (!weights.has(EMBEDDING)) return null;
-  const { shape } = weights.info(EMBEDDING);
-  const [count = 0, width] = shape;
-  const expected = model.textEncoder.config.hidden_size;
-  const most = contextLength(model) - 2;
-  if (shape.length !== 2 || width !== expected || count < 1 || count > most) {
-    throw new Error(
-      `${weights.description}: expected ${EMBEDDING} [1..${most}, ${expected}], received [${shape.join(', ')}]`,
-    );
-  }
-  return Object.freeze({ count, width, data: weights.readFloat32(EMBEDDING) });
 }

@@ -34,11 +34,13 @@ function keyOf(part: LoraPart, parameter: string): string {
 /**
  * Differences of whole weights to the model's own, as tensors of a file.
  * @param model the model whose parameters they replace
+ * @param dtype element type that they get in the file
  * @throws Error when the model has no such parameter, or one of another shape
  */
 export function weightDifferences(
   weights: WholeWeights,
   model: Pick<TextToImageModel, LoraPart>,
+  dtype: 'F32' | 'F16' = 'F32',
 ): Map<string, TensorToWrite> {
   const tensors = new Map<string, TensorToWrite>();
   for (const part of LORA_PARTS) {
@@ -47,7 +49,7 @@ export function weightDifferences(
     for (const [name, { shape, data }] of weights[part]) {
       const base = readBase(source, name, shape);
       const difference = data.map((value, i) => value - base[i]!);
-      tensors.set(keyOf(part, name), { dtype: 'F32', shape, data: difference });
+      tensors.set(keyOf(part, name), { dtype, shape, data: difference });
     }
   }
   return tensors;

@@ -29,6 +29,46 @@ function flushDirectory(path: string): void {
   }
 }
 
+/** A file that is being written under a temporary name. */
+export interface AtomicFile {
+  /** Open for writing. */
+  readonly descriptor: number;
+  /** Flushes what was written and gives it the final name. @throws when that fails, after the temporary file is removed */
+  commit(): void;
+  /** Closes and removes the temporary file. */
+  abandon(): void;
+}
+
+/**
+ * Begins a file that appears as a whole when it is committed.
+ * @param path the final name; its folder must exist
+ */
+export function beginAtomicFile(path: string): AtomicFile {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  const descriptor = openSync(temporary, 'wx');
+  let isOpen = true;
+  const close = () => {
+    if (isOpen) closeSync(descriptor);
+    isOpen = false;
+  };
+  const abandon = () => {
+    close();
+    rmSync(temporary, { force: true });
+  };
+  const commit = () => {
+    try {
+      fsyncSync(descriptor);
+      close();
+      renameSync(temporary, path);
+    } catch (error) {
+      abandon();
+      throw error;
+    }
+    flushDirectory(dirname(path));
+  };
+  return { descriptor, commit, abandon };
+}
+
 /**
  * Writes the file `path` atomically: a reader sees the old file or the new one, and a crash leaves the old
  * one.
@@ -37,21 +77,14 @@ function flushDirectory(path: string): void {
  * @throws whatever `write` throws, after the temporary file is removed
  */
 export function writeFileAtomically(path: string, write: (descriptor: number) => void): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const descriptor = openSync(temporary, 'wx');
+  const file = beginAtomicFile(path);
   try {
-    try {
-      write(descriptor);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, path);
+    write(file.descriptor);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    file.abandon();
     throw error;
   }
-  flushDirectory(dirname(path));
+  file.commit();
 }
 
 /** Writes `text` (UTF-8) to the file `path` atomically, as {@link writeFileAtomically} does. */

@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto';
-import { writeFileAtomically, writeFully } from './atomic_file.ts';
+import { beginAtomicFile, writeFileAtomically, writeFully } from './atomic_file.ts';
 import { float32ToBfloat16, float32ToFloat16 } from './float16.ts';
 import type { TensorValues } from './safetensors.ts';
 import {
@@ -98,14 +98,50 @@ export function writeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): void {
   const sorted = listTensors(tensors);
+  const header = headerBytes(path, sorted, metadata);
+  writeFileAtomically(path, (descriptor) => {
+    writeFully(descriptor, header);
+    for (const tensor of sorted) writeFully(descriptor, bytesForFile(tensor.name, tensor));
+  });
+}
+
+function headerBytes(
+  path: string,
+  sorted: ReturnType<typeof listTensors>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== 'string')
       throw new Error(`${path}: metadata ${key}: expected a string, received ${typeof value}`);
   }
-  writeFileAtomically(path, (descriptor) => {
-    writeFully(descriptor, serialiseSafetensorsHeader(sorted, metadata));
-    for (const tensor of sorted) writeFully(descriptor, bytesForFile(tensor.name, tensor));
-  });
+  return serialiseSafetensorsHeader(sorted, metadata);
+}
+
+/**
+ * The same as {@link writeSafetensors}, for files whose tensors take long to make: after each of them it waits for `pause`, so
+ * that the process can do other things, and can be asked to stop.
+ * @throws also what `pause` throws; no file is left then
+ */
+export async function writeSafetensorsInSteps(
+  path: string,
+  tensors: ReadonlyMap<string, TensorToWrite>,
+  metadata: Readonly<Record<string, string>>,
+  pause: () => Promise<void>,
+): Promise<void> {
+  const sorted = listTensors(tensors);
+  const header = headerBytes(path, sorted, metadata);
+  const file = beginAtomicFile(path);
+  try {
+    writeFully(file.descriptor, header);
+    for (const tensor of sorted) {
+      writeFully(file.descriptor, bytesForFile(tensor.name, tensor));
+      await pause();
+    }
+  } catch (error) {
+    file.abandon();
+    throw error;
+  }
+  file.commit();
 }
 
 /**
