@@ -15,7 +15,7 @@ import type { Runtime } from '../graph/index.ts';
 import { imageDescription } from '../server/image_description.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { UsageError } from './errors.ts';
-import { hashModel } from './models.ts';
+import { hashModel, modelName } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 
@@ -166,7 +166,7 @@ export async function imageDescriber(batch: DescribedBatch) {
     guidanceScale,
     width,
     height,
-    model: { name: model.name, folder: path.basename(model.path), sha256: modelHash },
+    model: { name: model.name, folder: modelName(model.path), sha256: modelHash },
     adapter: adapter === null ? null : { name: adapter.name, sha256: await hashAdapter(adapter.file) },
     version: packageVersion(),
   });

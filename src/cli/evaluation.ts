@@ -33,7 +33,7 @@ import {
   openRecord,
   summarizeResult,
 } from './measuring.ts';
-import { resolveModel } from './models.ts';
+import { modelName, resolveModel } from './models.ts';
 import type { Progress } from './progress.ts';
 import { paceMeter } from './progress.ts';
 import { spreadItems } from './prompts.ts';
@@ -170,8 +170,8 @@ async function evaluateTarget(
   const tuned = adapter === null ? null : await draw(true, 'fine-tuned');
   const title =
     tuned === null
-      ? `Who ${path.basename(folder)} draws`
-      : `${path.basename(folder)} with and without ${path.basename(config.adapter!)}`;
+      ? `Who ${modelName(folder)} draws`
+      : `${modelName(folder)} with and without ${path.basename(config.adapter!)}`;
   const data = await evaluationReport({
     title,
     summary: summaryOf(plans, measured, tuned !== null),

@@ -23,7 +23,7 @@ import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { formatConfig } from './config.ts';
 import { UsageError } from './errors.ts';
 import { writeLivePage } from './live_page.ts';
-import { resolveModel } from './models.ts';
+import { modelName, resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
@@ -75,7 +75,7 @@ export async function runFinetune(
   try {
     const { model, pipeline, objective, settings, guard } = prepared;
     const cost = await tellCost(prepared, progress);
-    const title = `Fine-tuning of ${path.basename(modelDirectory)}: ${describedTargetOf(config)}`;
+    const title = `Fine-tuning of ${modelName(modelDirectory)}: ${describedTargetOf(config)}`;
     const texts = { title, cost, configuration: formatConfig(config) };
     const file = (name: string) => path.join(config.output, name);
     const write = (name: string, adapter: Adapter, iteration: number) => {
@@ -188,7 +188,7 @@ function progressOf(
 function adapterMetadata(config: FinetuneConfig, model: string, iterations: number): Record<string, string> {
   return {
     'evenhand.version': packageVersion(),
-    'evenhand.model': path.basename(model),
+    'evenhand.model': modelName(model),
     'evenhand.target': JSON.stringify(config.target),
     'evenhand.iterations': String(iterations),
     'evenhand.configuration': finetuneDigest(config),

@@ -30,12 +30,12 @@ import {
 import type { TargetDistribution } from '../fairness/index.ts';
 import { marginalTarget, uniformTarget } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
-import { hashModel } from './models.ts';
+import { hashModel, modelName } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 
 /** Folders of the models that judge, beside a model's components; none of them is in the loss but the detector. */
-const JUDGES = Object.freeze({ detector: 'face_detector', classifier: 'classifier_evaluation' });
+export const JUDGES = Object.freeze({ detector: 'face_detector', classifier: 'classifier_evaluation' });
 
 /** Folders of the encoders beside the judges; the loss uses them too. */
 const ENCODERS = Object.freeze({ clip: 'clip', dino: 'dino' });
@@ -255,7 +255,7 @@ export async function describeSetup(
   const { seed, prompts, imagesPerPrompt, steps, guidanceScale, negativePrompt } = plan;
   const last = seed + prompts.length * imagesPerPrompt - 1;
   return {
-    model: { name: path.basename(bench.folder), hash: `sha256:${await hashModel(bench.folder)}` },
+    model: { name: modelName(bench.folder), hash: `sha256:${await hashModel(bench.folder)}` },
     ...(adapterFile === null ? {} : { adapter: await describeFile(adapterFile) }),
     seeds: `${seed} to ${last}, ${imagesPerPrompt} for each prompt`,
     sampler: bench.pipeline.model.scheduler.scheduler,

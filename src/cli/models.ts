@@ -1,10 +1,14 @@
-/** Models by the names that users give them: the shipped one, a folder in diffusers layout, or a single-file checkpoint. */
+/** Models by the names that users give them: the shipped one, a folder in diffusers layout, a single-file checkpoint, or a hub id. */
 
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { closestName } from '../fairness/closest_name.ts';
-import type { DiffusersDirectory } from '../weights/diffusers_directory.ts';
-import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
+import { modelOfSnapshot } from '../weights/hub/cache.ts';
+import { findInCache } from '../weights/hub/download.ts';
+import { parseHubId } from '../weights/hub/hub_id.ts';
+import { hubSettings } from '../weights/hub/settings.ts';
+import type { StoredModel } from '../weights/stored_model.ts';
+import { openStoredModel } from '../weights/stored_model.ts';
 import { UsageError } from './errors.ts';
 import { PORTRAITS } from './package.ts';
 
@@ -13,21 +17,44 @@ export { hashModel } from '../evaluate/model_hash.ts';
 /** Name of the shipped model. */
 export const EMBEDDED_MODEL = 'portraits';
 
-/**
- * Folder of a model, or its file.
- * @param name `portraits`, a folder with a `model_index.json`, or a `.safetensors` file with the whole model
- * @throws UsageError when there is no such folder or file
- */
-export function resolveModel(name: string = EMBEDDED_MODEL): string {
+/** The folder or file that a name means on this machine without the hub; null when there is none. */
+export function localModel(name: string): string | null {
   if (name === EMBEDDED_MODEL) return PORTRAITS;
   const folder = path.resolve(name);
   if (existsSync(path.join(folder, 'model_index.json'))) return folder;
-  if (folder.endsWith('.safetensors') && existsSync(folder)) return folder;
+  return folder.endsWith('.safetensors') && existsSync(folder) ? folder : null;
+}
+
+/**
+ * Folder of a model, or its file.
+ * @param name `portraits`, a folder with a `model_index.json`, a `.safetensors` file with the whole model, or the hub id of a model
+ * that is in the cache
+ * @param variant weights that must be in the cache
+ * @throws UsageError when there is no such folder or file
+ */
+export function resolveModel(name: string = EMBEDDED_MODEL, variant?: string): string {
+  const local = localModel(name);
+  if (local !== null) return local;
+  const onHub = parseHubId(name);
+  if (onHub !== null) {
+    const found = findInCache(onHub, hubSettings(), variant);
+    if (found.folder !== null) return found.folder;
+    throw new UsageError(
+      `--model ${name}: there is no such folder here, and the cache of the hub does not have the model (${found.reason}); ` +
+        `evenhand models download ${name} brings it`,
+    );
+  }
   const closest = closestName(name, [EMBEDDED_MODEL]);
   const hint = closest === undefined ? '' : `; did you mean ${closest}?`;
   throw new UsageError(
-    `--model ${name}: expected ${EMBEDDED_MODEL} or a diffusers folder with model_index.json or a .safetensors file, found none at ${folder}${hint}`,
+    `--model ${name}: expected ${EMBEDDED_MODEL} or a diffusers folder with model_index.json or a .safetensors file or a hub id ` +
+      `(organisation/name), found none at ${path.resolve(name)}${hint}`,
   );
+}
+
+/** What a model is called in reports: its hub id where the folder is a snapshot of the cache, else the folder's own name. */
+export function modelName(folder: string): string {
+  return modelOfSnapshot(folder)?.id ?? path.basename(folder);
 }
 
 /** What a model folder's component holds. */
@@ -50,28 +77,21 @@ export interface ModelSummary {
 }
 
 /**
- * Opens every component of a model folder.
+ * Opens every component of a model: of a folder in diffusers layout, or of a single-file checkpoint.
  * @throws Error naming the component whose folder, configuration or weights are missing or damaged
  */
 export function summarizeModel(folder: string): ModelSummary {
-  const directory = openDiffusersDirectory(folder);
-  const components = [...directory.components].map(([name, { className }]) =>
-    summarizeComponent(directory, name, className),
-  );
-  return { path: directory.path, pipelineClass: directory.pipelineClass, components };
+  const model = openStoredModel(folder);
+  const components = [...model.components]
+    // A hub's safety checker and the like are not brought, for nothing here uses them.
+    .filter(([name]) => modelOfSnapshot(model.path) === null || existsSync(path.join(model.path, name)))
+    .map(([name, { className }]) => summarizeComponent(model, name, className));
+  return { path: model.path, pipelineClass: model.pipelineClass, components };
 }
 
-function summarizeComponent(
-  directory: DiffusersDirectory,
-  name: string,
-  className: string,
-): ComponentSummary {
-  const folder = directory.folderOf(name);
-  const hasWeights = readdirSync(folder).some((file) => /\.(safetensors|bin)(\.index.*\.json)?$/.test(file));
-  if (!hasWeights && !existsSync(path.join(folder, 'config.json'))) {
-    return { name, className, parameters: 0, bytes: 0, dtypes: [] };
-  }
-  const { weights } = directory.openModel(name);
+function summarizeComponent(model: StoredModel, name: string, className: string): ComponentSummary {
+  if (!model.hasWeights(name)) return { name, className, parameters: 0, bytes: 0, dtypes: [] };
+  const { weights } = model.openModel(name);
   const infos = weights.names().map((tensor) => weights.info(tensor));
   return {
     name,

@@ -43,12 +43,10 @@ function createProgram(commands: readonly CommandFactory[], io: Io): Command {
       '\nExit status: 0 done, 1 failed, 2 wrong usage or configuration, 130 stopped by Ctrl-C.',
     );
   for (const create of commands) program.addCommand(create(io));
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command
       .exitOverride()
-      .showHelpAfterError(
-        `(evenhand ${command === program ? '' : `${command.name()} `}--help shows the options)`,
-      )
+      .showHelpAfterError(`(${nameOf(command)} --help shows the options)`)
       .configureOutput({
         writeOut: (text) => io.stdout.write(text),
         writeErr: (text) => io.stderr.write(text),
@@ -57,6 +55,15 @@ function createProgram(commands: readonly CommandFactory[], io: Io): Command {
       });
   }
   return program;
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap((each) => withSubcommands(each as Command))];
+}
+
+/** How a command is called: `evenhand models download`. */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 /** Text of an error for people; `EVENHAND_TRACE=1` adds where it came from. */

@@ -16,7 +16,7 @@ import {
 } from '../portraits/reproduction/index.ts';
 import { Failure } from './errors.ts';
 import { openLaboratory } from './laboratory.ts';
-import { hashModel, resolveModel } from './models.ts';
+import { hashModel, modelName, resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration } from './progress.ts';
@@ -48,7 +48,7 @@ export async function runReproduction(
 ): Promise<string> {
   const { scale } = request;
   const folder = resolveModel(request.model);
-  const model = { name: path.basename(folder), hash: `sha256:${await hashModel(folder)}` };
+  const model = { name: modelName(folder), hash: `sha256:${await hashModel(folder)}` };
   const budget = BUDGETS[scale];
   const digest = createHash('sha256')
     .update(JSON.stringify([model.hash, scale, budget, packageVersion()]))

@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { AttributeHead } from '../faces/index.ts';
 import { loadAttributeModel } from '../faces/index.ts';
-import { openDiffusersDirectory } from '../weights/diffusers_directory.ts';
+import { openStoredModel } from '../weights/stored_model.ts';
 import { ApiFault } from './errors.ts';
 import { licencesOf } from './licences.ts';
 import type { modelSchema } from './schemas/resources.ts';
@@ -64,7 +64,7 @@ export function openCatalogue(folders: ReadonlyMap<string, string>): Catalogue {
 function describeModel(name: string, folder: string, isDefault: boolean): CataloguedModel {
   try {
     const { defaultSide, downscale, defaultGuidanceScale, tokenizer } = openTextToImageModel(folder);
-    const directory = openDiffusersDirectory(folder);
+    const directory = openStoredModel(folder);
     const has = (names: readonly string[]) => names.every((part) => existsSync(path.join(folder, part)));
     const heads: readonly AttributeHead[] = has([CLASSIFIER])
       ? loadAttributeModel(path.join(folder, CLASSIFIER)).attributes

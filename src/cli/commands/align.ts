@@ -19,6 +19,7 @@ import { cancellable } from '../cancellation.ts';
 import { loadConfig } from '../config.ts';
 import type { FinetuneOutcome } from '../finetuning.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { MeasuringBench, MeasuringPlan } from '../measuring.ts';
 import { describeSetup, measure, measuredTargets, openMeasuringBench } from '../measuring.ts';
@@ -72,7 +73,7 @@ export function alignCommand(io: Io): Command {
       'attributes and their shares, in the order of the classes',
       'gender=50/50',
     )
-    .option('-m, --model <folder>', 'portraits, or a model folder with its judges')
+    .option('-m, --model <folder>', 'portraits, a model folder with its judges, or a hub id')
     .option('-o, --output <folder>', 'where the report and the tokens go', path.join('runs', 'align'))
     .option('-n, --images <count>', 'images of the batch', integer(4, 1000), 40)
     .option('--iterations <count>', 'iterations at most', integer(1, 100_000), 60)
@@ -101,11 +102,12 @@ async function align(prompt: string, options: AlignOptions, io: Io): Promise<voi
   });
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   try {
-    await cancellable(
-      (signal) =>
-        withRuntime(options, progress, (runtime) => run(runtime, prompt, config, options, progress, signal)),
-      progress.note,
-    );
+    await cancellable(async (signal) => {
+      await fetchModel(config.model, progress, signal);
+      await withRuntime(options, progress, (runtime) =>
+        run(runtime, prompt, config, options, progress, signal),
+      );
+    }, progress.note);
   } finally {
     progress.finish();
   }

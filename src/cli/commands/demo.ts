@@ -12,6 +12,7 @@ import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weig
 import { cancellable } from '../cancellation.ts';
 import { loadConfig } from '../config.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { BiasSummary, MeasuringPlan } from '../measuring.ts';
 import {
@@ -109,6 +110,7 @@ async function run(
     file: packagePath('configs/demo.yaml'),
     overrides: [...(options.set ?? []), `output=${JSON.stringify(at('finetune'))}`],
   });
+  await fetchModel(config.model, progress, signal);
   const model = resolveModel(config.model);
   const bench = openMeasuringBench(runtime, model, model, {});
   const { attributes } = bench.classifier;

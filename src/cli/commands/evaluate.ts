@@ -7,6 +7,7 @@ import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig } from '../config.ts';
 import { evaluateConfigSchema } from '../evaluate_config.ts';
 import { runEvaluation } from '../evaluation.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
@@ -80,7 +81,7 @@ export function evaluateCommand(io: Io): Command {
     )
     .argument('[config]', 'configuration, YAML or JSON; options and --set override it')
     .addOption(setOption())
-    .option('-m, --model <name>', 'portraits, or a folder in diffusers layout')
+    .option('-m, --model <name>', 'portraits, a folder in diffusers layout, or a hub id')
     .option('-a, --adapter <file>', 'adapter to compare the model with')
     .option(
       '--judges <folder>',
@@ -132,11 +133,10 @@ async function runCommand(file: string | undefined, options: EvaluateOptions, io
   if (options.fresh) rmSync(path.join(config.output, 'judged'), { recursive: true, force: true });
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   try {
-    await cancellable(
-      (signal) =>
-        withRuntime(options, progress, (runtime) => runEvaluation(runtime, config, progress, signal)),
-      progress.note,
-    );
+    await cancellable(async (signal) => {
+      await fetchModel(config.model, progress, signal);
+      await withRuntime(options, progress, (runtime) => runEvaluation(runtime, config, progress, signal));
+    }, progress.note);
   } finally {
     progress.finish();
   }

@@ -5,6 +5,7 @@ import { finetuneConfigSchema, objectiveSchema } from '../../finetune/config.ts'
 import { cancellable } from '../cancellation.ts';
 import { formatConfig, loadConfig } from '../config.ts';
 import { runFinetune } from '../finetuning.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
@@ -99,10 +100,10 @@ async function runCommand(file: string, options: FinetuneOptions, io: Io): Promi
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   const started = performance.now();
   try {
-    const { iterations, adapterFile, bestFile, page, stopped } = await cancellable(
-      (signal) => withRuntime(options, progress, (runtime) => runFinetune(runtime, config, progress, signal)),
-      progress.note,
-    );
+    const { iterations, adapterFile, bestFile, page, stopped } = await cancellable(async (signal) => {
+      await fetchModel(config.model, progress, signal);
+      return withRuntime(options, progress, (runtime) => runFinetune(runtime, config, progress, signal));
+    }, progress.note);
     const seconds = (performance.now() - started) / 1000;
     progress.note(`${iterations} iterations in ${formatDuration(seconds)}; adapter: ${adapterFile}`);
     if (bestFile !== null) progress.note(`best validation: ${bestFile}`);

@@ -19,6 +19,7 @@ import { cancellable } from '../cancellation.ts';
 import type { DrawRequest } from '../draw_images.ts';
 import { checkSize, drawImages } from '../draw_images.ts';
 import { UsageError } from '../errors.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
@@ -58,6 +59,8 @@ other images change it. Each PNG carries the settings as AUTOMATIC1111 writes th
 Examples:
   evenhand generate -p "a photo of the face of a doctor, a person"
   evenhand generate -p "a person playing tennis" -n 8 --seed 7 --steps 30 --scheduler euler
+  evenhand generate -p "a photo of a doctor" --model stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16
+      from the Hugging Face hub: out of its cache, or downloaded
   evenhand generate --prompt-file prompts.txt -n 4 --adapter runs/gender/adapter.safetensors -o runs/fair`;
 
 /** Makes the command. */
@@ -91,7 +94,7 @@ export function generateCommand(io: Io): Command {
     .option('--batch-size <count>', 'images that are computed at once', integer(1, 1024), 8)
     .option(
       '-m, --model <name>',
-      'portraits, a folder in diffusers layout, or a single-file checkpoint (.safetensors)',
+      'portraits, a folder in diffusers layout, a single-file checkpoint (.safetensors), or a hub id (organisation/name)',
       EMBEDDED_MODEL,
     )
     .option('--variant <name>', "the model's weight files to take: fp16 for model.fp16.safetensors")
@@ -116,8 +119,10 @@ export function generateCommand(io: Io): Command {
 
 async function generate(options: GenerateOptions, io: Io): Promise<void> {
   const prompts = readPrompts(options);
-  const folder = resolveModel(options.model);
   const { variant, predictionType: prediction } = options;
+  const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
+  await cancellable((signal) => fetchModel(options.model, progress, signal, variant), progress.note);
+  const folder = resolveModel(options.model, variant);
   const model = openTextToImageModel(folder, { variant, prediction });
   const scheduler = configureScheduler(model, options);
   const request: DrawRequest = {
@@ -140,7 +145,6 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
   };
   checkSize(request);
   mkdirSync(request.output, { recursive: true });
-  const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   const started = performance.now();
   try {
     const files = await cancellable(

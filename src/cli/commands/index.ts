@@ -6,6 +6,7 @@ import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
 import { evaluateCommand } from './evaluate.ts';
 import { facesCommand } from './faces.ts';
+import { exportCommand } from './export.ts';
 import { finetuneCommand } from './finetune.ts';
 import { generateCommand } from './generate.ts';
 import { modelsCommand } from './models.ts';
@@ -20,6 +21,7 @@ export const COMMANDS: readonly CommandFactory[] = Object.freeze([
   generateCommand,
   finetuneCommand,
   evaluateCommand,
+  exportCommand,
   alignCommand,
   reproduceCommand,
   trainCommand,

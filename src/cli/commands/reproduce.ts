@@ -7,6 +7,7 @@ import type { Part, Scale } from '../../portraits/reproduction/index.ts';
 import { BUDGETS, PARTS } from '../../portraits/reproduction/index.ts';
 import { cancellable } from '../cancellation.ts';
 import { UsageError } from '../errors.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
@@ -41,7 +42,7 @@ export function reproduceCommand(io: Io): Command {
     .summary("make the method's tables and figures")
     .description("Makes the method's tables and figures on the embedded model, from training to report.")
     .argument('[parts...]', 'parts to make; all when left out')
-    .option('-m, --model <folder>', 'portraits, or a model folder with its judges')
+    .option('-m, --model <folder>', 'portraits, a model folder with its judges, or a hub id')
     .option('-o, --output <folder>', 'where results go', path.join('runs', 'results'))
     .option('--work <folder>', 'runs and judged images', path.join('runs', 'reproduce'))
     .addOption(
@@ -72,11 +73,10 @@ async function runCommand(names: readonly string[], options: ReproduceOptions, i
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   const started = performance.now();
   try {
-    const page = await cancellable(
-      (signal) =>
-        withRuntime(options, progress, (runtime) => runReproduction(runtime, request, progress, signal)),
-      progress.note,
-    );
+    const page = await cancellable(async (signal) => {
+      await fetchModel(request.model, progress, signal);
+      return withRuntime(options, progress, (runtime) => runReproduction(runtime, request, progress, signal));
+    }, progress.note);
     const seconds = (performance.now() - started) / 1000;
     progress.note(
       `${request.parts.length} parts in ${formatDuration(seconds)}; look at ${path.relative('.', page)}`,

@@ -6,11 +6,15 @@ import type { DeviceName } from '../../graph/index.ts';
 import { createLogger, LOG_LEVELS } from '../../server/operations/logger.ts';
 import type { Started } from '../../server/server.ts';
 import { EvenhandServer } from '../../server/server.ts';
+import { parseHubId } from '../../weights/hub/hub_id.ts';
+import { cancellable } from '../cancellation.ts';
 import { UsageError } from '../errors.ts';
+import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
 import { deviceOption, integer, threadsOption } from '../options.ts';
 import { packagePath, packageVersion } from '../package.ts';
+import { createProgress } from '../progress.ts';
 import { PROMPT_LISTS, resolvePrompts } from '../prompts.ts';
 
 interface ServeOptions {
@@ -59,8 +63,8 @@ export function serveCommand(io: Io): Command {
     )
     .addOption(
       new Option(
-        '-m, --model <name=folder>',
-        'model by a name; may be given several times, the first is the default (default: portraits)',
+        '-m, --model <name=model>',
+        'model by a name: portraits, a folder, a .safetensors checkpoint or a hub id; may be given several times, the first is the default (default: portraits)',
       ).argParser(collectModel),
     )
     .option('--login', 'ask for API keys on this machine too')
@@ -78,7 +82,7 @@ export function serveCommand(io: Io): Command {
 }
 
 async function serve(options: ServeOptions, io: Io): Promise<void> {
-  const server = await openServer(options);
+  const server = await openServer(options, io);
   const stopped = new Promise<void>((resolve) => {
     const stop = () => {
       process.off('SIGINT', stop);
@@ -97,12 +101,12 @@ async function serve(options: ServeOptions, io: Io): Promise<void> {
   }
 }
 
-async function openServer(options: ServeOptions): Promise<EvenhandServer> {
+async function openServer(options: ServeOptions, io: Io): Promise<EvenhandServer> {
   const { host, port, data, database, certificate, key, login = false } = options;
   if ((certificate === undefined) !== (key === undefined)) {
     throw new UsageError('--certificate and --key: expected both or none');
   }
-  const models = options.model ?? new Map([[EMBEDDED_MODEL, resolveModel()]]);
+  const models = await resolveModels(options.model ?? new Map([[EMBEDDED_MODEL, EMBEDDED_MODEL]]), io);
   const source = import.meta.url.endsWith('.ts');
   return EvenhandServer.open({
     version: packageVersion(),
@@ -145,11 +149,24 @@ function announce({ url, adminKey }: Started, io: Io): void {
   }
 }
 
-/** Parser of `name=folder`, or of a folder or `portraits` alone. */
+/** Folders of models by name; those of the hub are downloaded first. */
+async function resolveModels(models: ReadonlyMap<string, string>, io: Io): Promise<Map<string, string>> {
+  const progress = createProgress({ output: io.stdout, display: io.stderr });
+  const folders = new Map<string, string>();
+  for (const [name, model] of models) {
+    await cancellable((signal) => fetchModel(model, progress, signal), progress.note);
+    folders.set(name, resolveModel(model));
+  }
+  progress.finish();
+  return folders;
+}
+
+/** Parser of `name=model`, or of a model alone: `portraits`, a folder, a single-file checkpoint, a hub id. */
 function collectModel(text: string, earlier: ReadonlyMap<string, string> = new Map()): Map<string, string> {
   const [, name = text, folder = text] = /^([A-Za-z0-9][\w.-]*)=(.+)$/.exec(text) ?? [];
-  const shown = existsSync(name) ? name.replace(/\/+$/, '').split('/').at(-1)! : name;
+  const isPath = existsSync(name) || parseHubId(name) !== null;
+  const shown = isPath ? name.replace(/\/+$/, '').split('/').at(-1)!.replace(/@.*$/, '') : name;
   if (earlier.has(shown))
     throw new InvalidArgumentError(`Expected models of different names, received ${shown} twice.`);
-  return new Map([...earlier, [shown, resolveModel(folder)]]);
+  return new Map([...earlier, [shown, folder]]);
 }
