@@ -130,9 +130,9 @@ async function run(
 ): Promise<void> {
   const started = performance.now();
   const output = path.resolve(options.output);
+  const at = (name: string) => path.join(output, name);
   mkdirSync(output, { recursive: true });
   const bench = openMeasuringBench(runtime, resolveModel(config.model));
-  const at = (name: string) => path.join(output, name);
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const plan: MeasuringPlan = {
@@ -154,13 +154,13 @@ async function run(
     ? null
     : await adapt(batch, config, options, wanted, progress, signal);
   const after = found?.evaluation ?? before;
-  const report = await comparisonReport({
-    title: 'One prompt, aligned',
   const adapter = found && at('adapter.safetensors');
   if (found !== null) {
     const tokens = readFileSync(found.tuned.adapterFile);
     writeFileAtomically(at('adapter.safetensors'), (descriptor) => writeFully(descriptor, tokens));
   }
+  const report = await comparisonReport({
+    title: 'One prompt, aligned',
     summary: `"${prompt}", ${options.images} images from the same noise before and after; target: ${targetInWords(target)}.`,
     setup: await describeSetup(bench, plan, adapter),
     before,
@@ -190,9 +190,9 @@ async function run(
   };
   writeTextAtomically(at('summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
   progress.note(`after:  ${describeShares(last)}`);
+  const shown = [html, at('grid.png')].map((file) => path.relative('.', file));
   progress.note(
     `${reached ? 'the batch follows the target' : 'the target is not reached; more --iterations may help'} after ` +
-  const shown = [html, at('grid.png')].map((file) => path.relative('.', file));
       `${iterations} iterations, ${formatDuration(seconds)}; look at ${shown.join(' and ')}`,
   );
   progress.result({ command: 'align', ...summary, report: html });
