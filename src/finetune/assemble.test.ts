@@ -281,6 +281,19 @@ describe('the guard', () => {
   });
 });
 
+describe('the pipeline', () => {
+  it('is a given one, where that draws what the configuration asks for', () => {
+    const { pipeline } = prepare();
+    const prompts = ['a nurse'];
+    const resources = { runtime, modelDirectory: folder, trainPrompts: prompts, validationPrompts: prompts };
+    const used = (fields: object) => prepareFinetune(configOf(fields), { ...resources, pipeline }).pipeline;
+    expect(used({})).toBe(pipeline);
+    expect(used({ microBatch: 2 })).not.toBe(pipeline);
+    expect(used({ textContext: 'masked' }).model.textContext).toBe('masked');
+    expect(pipeline.model.textContext).toBe('padded');
+  });
+});
+
 describe('the metric of the best validation', () => {
   const best = (metric: string, fields: object = {}) =>
     prepare({ validation: { best: { metric } }, ...fields }).settings.validation.best;
