@@ -2,8 +2,7 @@
 
 import { gaussianNoise } from '../src/diffusion/noise.ts';
 import type { Executable, Runtime, TensorData, Value } from '../src/graph/index.ts';
-import { elementCount } from '../src/graph/index.ts';
-import { countFlops } from './flops.ts';
+import { countFlops, elementCount } from '../src/graph/index.ts';
 
 /** One line of the results. */
 export interface BenchEntry {

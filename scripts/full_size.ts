@@ -12,7 +12,7 @@ import { STAGES } from './full_size/stages.ts';
 
 const USAGE = `usage: tsx scripts/full_size.ts make FOLDER [--dtype F16|F32|BF16]
        tsx scripts/full_size.ts measure FOLDER [--only STAGE] [--side 64] [--runs 2] [--against STAGE] [--log FILE]
-       tsx scripts/full_size.ts iterate FOLDER [--only PRESET] [--log FILE] [OVERRIDE ...]
+       tsx scripts/full_size.ts iterate FOLDER [--only PRESET] [--side 64] [--log FILE] [OVERRIDE ...]
 
 make writes U-Net, autoencoder, text encoder, CLIP ViT-H/14, DINOv2 ViT-B/14 and face models: 3.6 GB in F16, 7 GB in F32.
 measure runs each graph in a process of its own: seconds, operations, peak resident memory; with --against another graph runs
@@ -76,6 +76,7 @@ if (task === 'make') {
     for (const stage of chosen(Object.keys(STAGES)))
       runChild('measure_stage.ts', [folder, stage, '--side', side, '--runs', runs, '--gemm', ...against]);
   } else {
-    for (const preset of chosen(presetNames())) runChild('iterate.ts', [folder, preset, ...overrides]);
+    for (const preset of chosen(presetNames()))
+      runChild('iterate.ts', [folder, preset, '--side', values.side, ...overrides]);
   }
 }

@@ -1,8 +1,17 @@
 /** One iteration of a preset on a full-size directory, in this process: seconds of each stage and peak memory as JSON. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { loadConfig } from '../../src/cli/config.ts';
 import { promptsOf } from '../../src/cli/finetuning.ts';
 import { resolveConfigFile } from '../../src/cli/presets.ts';
@@ -14,7 +23,26 @@ import { initialAdapter } from '../../src/finetune/trained_part.ts';
 import { Runtime } from '../../src/graph/index.ts';
 import { watchMemory } from './memory.ts';
 
-const [folder, preset, ...overrides] = process.argv.slice(2) as [string, string, ...string[]];
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { side: { type: 'string', default: '64' } },
+});
+const [folder, preset, ...overrides] = positionals as [string, string, ...string[]];
+
+/** The same model with another native size of its latents: links, and a U-Net configuration of its own. */
+function resized(model: string, side: number, place: string): string {
+  if (side === 64) return path.resolve(model);
+  const link = (from: string, to: string, except: string) => {
+    mkdirSync(to, { recursive: true });
+    for (const name of readdirSync(from))
+      if (name !== except) symlinkSync(path.resolve(from, name), path.join(to, name));
+  };
+  link(model, place, 'unet');
+  link(path.join(model, 'unet'), path.join(place, 'unet'), 'config.json');
+  const config = JSON.parse(readFileSync(path.join(model, 'unet/config.json'), 'utf8')) as object;
+  writeFileSync(path.join(place, 'unet/config.json'), JSON.stringify({ ...config, sample_size: side }));
+  return place;
+}
 
 /** What keeps an iteration short; models and images have their true sizes. */
 const SHORT = [
@@ -31,8 +59,9 @@ const config = loadConfig(finetuneConfigSchema, {
   file: resolveConfigFile(preset),
   overrides: [`output=${output}`, ...SHORT, ...overrides],
 });
+const modelDirectory = resized(folder, Number(values.side), path.join(output, 'model'));
 const runtime = new Runtime();
-const prepared = prepareFinetune(config, { runtime, modelDirectory: folder, ...promptsOf(config) });
+const prepared = prepareFinetune(config, { runtime, modelDirectory, ...promptsOf(config) });
 const { pipeline, objective, settings, model } = prepared;
 const stages: Record<string, { seconds: number; processorSeconds: number; calls: number }> = {};
 
@@ -79,6 +108,7 @@ rmSync(output, { recursive: true });
 console.log(
   JSON.stringify({
     preset,
+    side: Number(values.side),
     part: settings.part.kind,
     seconds: (performance.now() - started) / 1000,
     stages,

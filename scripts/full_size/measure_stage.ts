@@ -1,12 +1,11 @@
 /** Measures one stage in this process, so that its peak memory is its own; prints JSON. */
 
 import { parseArgs } from 'node:util';
-import { countFlops } from '../../bench/flops.ts';
 import { PEAK_CASE } from '../../bench/kernels.ts';
 import { randomFeeds } from '../../bench/measure.ts';
 import { openTextToImageModel } from '../../src/diffusion/model.ts';
 import type { Executable, SessionSettings, TensorData } from '../../src/graph/index.ts';
-import { Runtime, summarizeProfile } from '../../src/graph/index.ts';
+import { countFlops, Runtime, summarizeProfile } from '../../src/graph/index.ts';
 import { watchMemory } from './memory.ts';
 import { STAGES } from './stages.ts';
 

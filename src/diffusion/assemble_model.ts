@@ -12,6 +12,7 @@ import {
 import type { ClipTokenizer } from '../text/create_clip_tokenizer.ts';
 import type { JsonObject } from '../weights/json_object.ts';
 import type { WeightSource } from '../weights/weights_in_memory.ts';
+import type { Precision } from './precision.ts';
 import type { SchedulerConfig } from './schedulers/scheduler_config.ts';
 import { parseSchedulerConfig } from './schedulers/scheduler_config.ts';
 import type { TextContext } from './text_context.ts';
@@ -45,6 +46,8 @@ export interface TextToImageModel {
   readonly defaultGuidanceScale: number;
   /** Which tokens of a prompt the denoiser sees; `padded` as opened. */
   readonly textContext: TextContext;
+  /** In which precision denoiser and decoder compute; `float32` as opened. */
+  readonly precision: Precision;
 }
 
 /** Guidance scale where a model directory does not say another (METHOD: s = 7.5). */
@@ -106,6 +109,7 @@ export function assembleTextToImageModel(parts: ModelParts): TextToImageModel {
     defaultSide: [configs.unet.sample_size ?? 64].flat()[0]! * downscale,
     defaultGuidanceScale: typeof guidanceScale === 'number' ? guidanceScale : DEFAULT_GUIDANCE_SCALE,
     textContext: 'padded',
+    precision: 'float32',
   });
 }
 

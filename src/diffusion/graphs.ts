@@ -18,6 +18,7 @@ import { clipText, clipTextEmbeddings, unet, vaeDecode } from '../models/index.t
 import type { AdapterLayout } from './adapter.ts';
 import { adaptParameters, assertAllAdapted, SOFT_TOKENS_INPUT } from './adapter.ts';
 import type { TextToImageModel } from './assemble_model.ts';
+import { computedIn } from './precision.ts';
 import { paddingBias, withoutPadding } from './text_context.ts';
 
 /** A value with the graph inputs of the adapter that it depends on. */
@@ -101,7 +102,8 @@ export function guidedDenoiser(
   const condition = input('condition_in', contextShape);
   const denoise = (x: Value, context: Value) => {
     const bias = model.textContext === 'masked' ? paddingBias(context) : null;
-    return unet(config, adapted.parameters, x, expand(timestep, [x.shape[0]!]), context, undefined, bias);
+    const timesteps = expand(timestep, [x.shape[0]!]);
+    return computedIn(model, unet(config, adapted.parameters, x, timesteps, context, undefined, bias));
   };
   let value: Value;
   let unconditional: Value | null = null;
@@ -134,5 +136,5 @@ export function imageDecoder(
   const { config, parameters } = model.vae;
   const latents = input('latents', [batchSize, config.latent_channels, height, width]);
   const decoded = vaeDecode(config, parameters, scale(latents, 1 / config.scaling_factor));
-  return { images: clamp(decoded, -1, 1), latents };
+  return { images: clamp(computedIn(model, decoded), -1, 1), latents };
 }

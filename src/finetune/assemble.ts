@@ -4,6 +4,7 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { withPrecision } from '../diffusion/precision.ts';
 import { withTextContext } from '../diffusion/text_context.ts';
 import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
 import type { ImageLoss, LossModels, PromptTargets } from '../fairness/index.ts';
@@ -79,7 +80,8 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const [fewest, most] = config.sampler.steps;
   if (fewest > most)
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
-  const model = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
+  const opened = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
+  const model = withPrecision(opened, config.precision ?? 'float32');
   const folders = configuredJudges(config);
   const { microBatch } = config;
   const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
@@ -116,10 +118,11 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
 /** Whether a pipeline draws what a configuration asks for, in batches no larger than it allows. */
 function fits(
   { model, batchSizes }: TextToImagePipeline,
-  { microBatch, textContext = 'padded' }: FinetuneConfig,
+  { microBatch, textContext = 'padded', precision = 'float32' }: FinetuneConfig,
 ): boolean {
   const largest = Math.max(batchSizes.denoiser, batchSizes.decoder);
-  return model.textContext === textContext && (microBatch === undefined || largest <= microBatch);
+  const computesAlike = model.textContext === textContext && model.precision === precision;
+  return computesAlike && (microBatch === undefined || largest <= microBatch);
 }
 
 /** The target of every prompt; validation prompts may be others than those that are trained on. */

@@ -134,6 +134,8 @@ const fields = z.strictObject({
       guidanceScale: z.number().min(1).optional(),
     })
     .prefault({}),
+  /** `float16` computes the products of denoiser and decoder in it, for graphics cards; `float32` when left out. */
+  precision: z.enum(['float32', 'float16']).optional(),
   gradient: z
     .strictObject({
       mode: z

@@ -64,6 +64,7 @@ function fixtureModel(final: 'zero' | 't0'): TextToImageModel {
     defaultSide: 16,
     defaultGuidanceScale: GUIDANCE,
     textContext: 'padded',
+    precision: 'float32',
   };
 }
 

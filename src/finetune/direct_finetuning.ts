@@ -16,6 +16,7 @@ import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import type { Executable } from '../graph/index.ts';
 import { walkBackwards } from './exact_route.ts';
+import { LossScale } from './loss_scale.ts';
 import type { GuidanceBranches, Outputs } from './product_graphs.ts';
 import {
   contextProduct,
@@ -78,12 +79,15 @@ export interface BackwardResult {
 
 /** Compiled vector-Jacobian products of a pipeline's graphs. */
 export class DirectFinetuning {
+  /** By which cotangents are multiplied on their way through float16; null where nothing is computed in it. */
+  readonly lossScale: LossScale | null;
   readonly #pipeline: TextToImagePipeline;
   readonly #graphs = new Map<string, Promise<Executable>>();
 
   /** Graphs are compiled when first needed. */
   constructor(pipeline: TextToImagePipeline) {
     this.#pipeline = pipeline;
+    this.lossScale = pipeline.model.precision === 'float16' ? new LossScale() : null;
   }
 
   /** dL/dz_0 of images decoded from `latents` with cotangents `imageGradient`, both of `count` images. */
@@ -101,12 +105,13 @@ export class DirectFinetuning {
     const count = latents.length / elements;
     const pixels = imageGradient.length / count;
     const result = new Float32Array(latents.length);
+    const scale = this.lossScale?.value ?? 1;
     for (let start = 0; start < count; start += batchSize) {
       const outputs = await executable.run({
         latents: takeBatch(latents, elements, count, start, batchSize),
-        cotangent: takeBatch(imageGradient, pixels, count, start, batchSize),
+        cotangent: scaled(takeBatch(imageGradient, pixels, count, start, batchSize), scale),
       });
-      putBatch(result, elements, count, start, outputs.result as Float32Array);
+      putBatch(result, elements, count, start, scaled(outputs.result as Float32Array, 1 / scale));
     }
     return result;
   }
@@ -133,6 +138,7 @@ export class DirectFinetuning {
       unet: new Map<string, Float32Array>(),
     };
     const executable = await this.#denoiserProduct(request);
+    const scale = this.lossScale?.value ?? 1;
     for (let start = 0; executable !== null && start < count; start += batchSize) {
       const fixed = this.#fixedFeeds(request, count, start);
       const product = async (index: number, cotangent: Float32Array, factor: number) => {
@@ -143,18 +149,20 @@ export class DirectFinetuning {
           latents: takeBatch(request.trajectory[index]!, elements, count, start, batchSize),
           timestep: Float32Array.of(plan.steps[index]!.timestep),
           cotangent,
-          factor: Float32Array.of(factor),
+          factor: Float32Array.of(factor * scale),
         });
         const trained: Record<string, Float32Array> = {};
         for (const [name, values] of Object.entries(outputs)) {
-          const part = values as Float32Array;
+          const part = scaled(values as Float32Array, 1 / scale);
           if (name === 'condition' || name === 'unconditional')
             addBatch(result[name], context, count, start, part);
           else trained[inputOfGradient(name)] = part;
         }
         for (const [name, part] of Object.entries(trained)) accumulate(result.unet, name, part);
         request.onGradients?.(index, trained);
-        return latent_gradient as Float32Array;
+        return latent_gradient === undefined
+          ? NO_GRADIENT
+          : scaled(latent_gradient as Float32Array, 1 / scale);
       };
       const cotangents = takeBatch(latentGradient, elements, count, start, batchSize).slice();
       // The items that pad the last batch must not add to the shared gradients of the U-Net.
@@ -245,6 +253,14 @@ export class DirectFinetuning {
     }
     return graph;
   }
+}
+
+/** What a product that gives no gradient of the latents returns in its place. */
+const NO_GRADIENT = new Float32Array(0);
+
+/** Values times a power of two; the array itself for 1. */
+function scaled(values: Float32Array, factor: number): Float32Array {
+  return factor === 1 ? values : values.map((value) => value * factor);
 }
 
 interface ArrivingGradient {

@@ -80,7 +80,7 @@ class FinetuneRun {
     this.#context = context;
     this.#options = options;
     this.#observer = observer;
-    this.#state = new RunState(pipeline.model, settings);
+    this.#state = new RunState(pipeline.model, settings, context.differentiate.lossScale);
     mkdirSync(settings.directory, { recursive: true });
     this.#state.restore();
     this.#records = openRunRecords(settings.directory, this.#state.iteration);

@@ -6,6 +6,7 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
 import { learningRateAt } from './learning_rate.ts';
+import type { LossScale, LossScaleState } from './loss_scale.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
 import { AdamW } from './optimizer.ts';
 import type { FinetuneSettings } from './settings.ts';
@@ -18,13 +19,18 @@ export class RunState {
   readonly #tensors: Map<string, Float32Array>;
   readonly #optimizer: AdamW;
   readonly #average: ExponentialMovingAverage;
+  readonly #lossScale: LossScale | null;
   #iteration = 0;
   #skipped = 0;
   #stopped: string | null = null;
 
-  /** The state before the first iteration; {@link restore} takes up a checkpoint. */
-  constructor(model: TextToImageModel, settings: FinetuneSettings) {
+  /**
+   * The state before the first iteration; {@link restore} takes up a checkpoint.
+   * @param lossScale the scale that gradients are computed with in mixed precision, adapted by {@link update}
+   */
+  constructor(model: TextToImageModel, settings: FinetuneSettings, lossScale: LossScale | null = null) {
     this.#settings = settings;
+    this.#lossScale = lossScale;
     this.#initial = initialAdapter(model, settings.part, settings.seed);
     this.#tensors = trainedTensors(this.#initial);
     const { betas, weightDecay, averageDecay } = settings;
@@ -73,6 +79,7 @@ export class RunState {
     const course = { name: schedule, warmupSteps, totalSteps: iterations };
     const learningRate = learningRateAt(course, this.#settings.learningRate, this.#iteration);
     const report = this.#optimizer.step(gradients, { learningRate, clipNorm });
+    this.#lossScale?.update(!report.skipped);
     if (report.skipped) this.#skipped++;
     else this.#average.update();
     this.#iteration++;
@@ -103,6 +110,7 @@ export class RunState {
         optimizerSteps: String(this.#optimizer.steps),
         averageUpdates: String(this.#average.updates),
         skipped: String(this.#skipped),
+        ...(this.#lossScale === null ? {} : { lossScale: JSON.stringify(this.#lossScale.state()) }),
         ...(this.#stopped === null ? {} : { stopped: this.#stopped, stopRule: stopRuleOf(this.#settings) }),
       },
     });
@@ -130,6 +138,8 @@ export class RunState {
       secondMoment: tensorsOf(checkpoint, 'secondMoment'),
     });
     this.#skipped = Number(metadata.skipped);
+    if (metadata.lossScale !== undefined)
+      this.#lossScale?.restore(JSON.parse(metadata.lossScale) as LossScaleState);
     this.#iteration = checkpoint.step;
     this.#stopped = metadata.stopRule === stopRuleOf(this.#settings) ? (metadata.stopped ?? null) : null;
   }

@@ -8,6 +8,8 @@ export { listDevices, selectDevice } from './runtime/devices.ts';
 export type { SessionSettings } from './runtime/messages.ts';
 export type { ProfileEntry } from './runtime/profile.ts';
 export { summarizeProfile } from './runtime/profile.ts';
+export type { MachineRates } from './runtime/rates.ts';
+export { measureRates, secondsOf } from './runtime/rates.ts';
 export type { DeviceName, RuntimeOptions } from './runtime/runtime.ts';
 export { Runtime } from './runtime/runtime.ts';
 export type { TensorFlowFile } from './tensorflow/file.ts';

@@ -12,7 +12,7 @@ export type StagedFeeds = Readonly<Record<string, TensorMessage>>;
 
 /**
  * Copies feeds into `buffers` of an earlier run, or into new ones, after checking them against the inputs.
- * @throws Error naming the input that is missing, unknown or of the wrong length
+ * @throws Error naming the input that is missing, unknown, of the wrong length or of a type that only weights have
  */
 export function stageFeeds(
   inputs: readonly NamedTensorType[],
@@ -31,14 +31,17 @@ export function stageFeeds(
     const data = feeds[input.name];
     if (data === undefined)
       throw new Error(`runtime: expected input ${input.name} (${describeType(input)}), received none`);
-    const typed = toTensorData(data, input.dtype);
+    const { dtype } = input;
+    if (dtype === 'bfloat16')
+      throw new Error(`runtime: ${input.name}: bfloat16 is a type of weights, not of inputs`);
+    const typed = toTensorData(data, dtype);
     if (typed.length !== elementCount(input.shape)) {
       throw new Error(
         `runtime: expected ${describeType(input)} for ${input.name}, received ${typed.length} elements`,
       );
     }
     messages[input.name] = {
-      dtype: input.dtype,
+      dtype,
       shape: input.shape,
       data: copyInto(typed, buffers?.[input.name]?.data),
     };

@@ -2,9 +2,12 @@
 
 import type { DataType, Shape, TensorData } from '../types.ts';
 
+/** Element types of tensors that are fed and returned: bfloat16 is one of weights in files alone. */
+export type FedDataType = Exclude<DataType, 'bfloat16'>;
+
 /** A tensor as it crosses the thread boundary. */
 export interface TensorMessage {
-  readonly dtype: DataType;
+  readonly dtype: FedDataType;
   readonly shape: Shape;
   readonly data: TensorData;
 }

@@ -4,8 +4,8 @@ import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
-import type { DataType, TensorData } from '../types.ts';
-import type { Request, Response, TensorMessage, WorkerSettings } from './messages.ts';
+import type { TensorData } from '../types.ts';
+import type { FedDataType, Request, Response, TensorMessage, WorkerSettings } from './messages.ts';
 import { buffersOf } from './messages.ts';
 import { SessionShelf } from './session_shelf.ts';
 
@@ -55,13 +55,13 @@ async function handle(request: Request): Promise<Response> {
   const session = await sessions.use(key);
   const feeds: Record<string, ort.Tensor> = {};
   for (const [name, { dtype, shape, data }] of Object.entries(request.feeds)) {
-    feeds[name] = new ort.Tensor(dtype as ort.Tensor.Type, data as never, shape);
+    feeds[name] = new ort.Tensor(dtype, data as never, shape);
   }
   const results = await session.run(feeds);
   const outputs: Record<string, TensorMessage> = {};
   for (const [name, tensor] of Object.entries(results)) {
     outputs[name] = {
-      dtype: tensor.type as DataType,
+      dtype: tensor.type as FedDataType,
       shape: tensor.dims,
       data: tensor.data as unknown as TensorData,
     };

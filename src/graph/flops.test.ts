@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { attention, conv2d, convTranspose2d, gradient, input, matmul, relu } from '../src/graph/index.ts';
 import { countFlops } from './flops.ts';
+import { attention, conv2d, convTranspose2d, gradient, input, matmul, relu } from './index.ts';
 
 describe('countFlops', () => {
   it.each([

@@ -1,0 +1,92 @@
+/** How fast a device computes, measured in a second or two, and how long a graph takes at that pace. */
+
+import type { GraphWork } from '../flops.ts';
+import { countFlops, graphWork } from '../flops.ts';
+import { add } from '../operators/arithmetic.ts';
+import { conv2d } from '../operators/convolution.ts';
+import { matmul } from '../operators/matmul.ts';
+import { neg } from '../operators/unary.ts';
+import type { Value } from '../value.ts';
+import { input } from '../value.ts';
+import type { GraphRuntime } from './executable.ts';
+
+/** Pace of a device. */
+export interface MachineRates {
+  /** Floating-point operations a second of matrix products, and of convolutions. */
+  readonly matrix: number;
+  readonly convolution: number;
+  /** Bytes a second that elementwise work moves. */
+  readonly bytes: number;
+  /** Seconds that a node takes however small it is, and a run. */
+  readonly node: number;
+  readonly run: number;
+}
+
+/** Runs of each trial; the fastest counts. */
+const RUNS = 4;
+
+/** A chain of `length` applications with one other operand, so that feeding and fetching count little. */
+function chain(
+  length: number,
+  first: Value,
+  other: Value,
+  apply: (value: Value, other: Value) => Value,
+): Value {
+  let value = first;
+  for (let i = 0; i < length; i++) value = apply(value, other);
+  return value;
+}
+
+/**
+ * Measures a device.
+ * @param clock seconds so far; of the wall when left out
+ */
+export async function measureRates(
+  runtime: GraphRuntime,
+  clock: () => number = () => performance.now() / 1000,
+): Promise<MachineRates> {
+  const secondsFor = async (result: Value) => {
+    const executable = await runtime.compile({ result });
+    const feeds = Object.fromEntries(
+      executable.inputs.map(({ name, shape }) => [
+        name,
+        new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(0.01),
+      ]),
+    );
+    await executable.run(feeds);
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < RUNS; i++) {
+      const started = clock();
+      await executable.run(feeds);
+      best = Math.min(best, clock() - started);
+    }
+    await executable.release();
+    return best;
+  };
+  const run = await secondsFor(neg(input('x', [4])));
+  const matrix = chain(4, input('a', [1024, 1024]), input('b', [1024, 1024]), matmul);
+  const images = chain(4, input('x', [4, 128, 16, 16]), input('w', [128, 128, 3, 3]), (value, kernel) =>
+    conv2d(value, kernel, null, { padding: 1 }),
+  );
+  const moved = chain(12, input('x', [2 ** 20]), input('y', [2 ** 20]), add);
+  const small = chain(256, input('x', [16]), input('y', [16]), add);
+  const net = async (result: Value) => Math.max(1e-6, (await secondsFor(result)) - run);
+  return {
+    matrix: countFlops([matrix]) / (await net(matrix)),
+    convolution: countFlops([images]) / (await net(images)),
+    bytes: graphWork([moved]).bytes / (await net(moved)),
+    node: (await net(small)) / 256,
+    run,
+  };
+}
+
+/** Seconds of one run of a graph at a device's pace. */
+export function secondsOf(work: GraphWork, rates: MachineRates): number {
+  return (
+    work.matrixFlops / rates.matrix +
+    work.convolutionFlops / rates.convolution +
+    work.bytes / rates.bytes +
+    work.nodes * rates.node +
+    rates.run
+  );
+}
