@@ -23,10 +23,14 @@ import { addBrowserModelRoutes } from './routes/browser_models.ts';
 import { addDocumentationRoutes } from './routes/documentation.ts';
 import { addEventRoutes } from './routes/events.ts';
 import { addJobRoutes } from './routes/jobs.ts';
+import { addJudgementRoutes, JUDGEMENTS } from './routes/judgements.ts';
 import { addOpenAiRoutes } from './routes/openai.ts';
 import { addOperationRoutes } from './routes/operations.ts';
 import { addResourceRoutes } from './routes/resources.ts';
 import { addTerminalRoutes } from './routes/terminal.ts';
+
+/** Routes that take images. */
+const IMAGE_ROUTES: readonly string[] = ['/sdapi/v1/png-info', JUDGEMENTS];
 
 /** Makes the API of a server. */
 export function createApp(context: ServerContext): App {
@@ -41,7 +45,7 @@ export function createApp(context: ServerContext): App {
   const limitImage = limitBody(LARGEST_IMAGE_BODY);
   app.use((c, next) => {
     if (takesFile(c.req)) return next();
-    return c.req.path === '/sdapi/v1/png-info' ? limitImage(c, next) : limit(c, next);
+    return IMAGE_ROUTES.includes(c.req.path) ? limitImage(c, next) : limit(c, next);
   });
   app.use(compress());
   app.use(authenticate(context));
@@ -53,6 +57,7 @@ export function createApp(context: ServerContext): App {
   addJobRoutes(app, context);
   addResourceRoutes(app, context);
   addBrowserModelRoutes(app, context);
+  addJudgementRoutes(app, context);
   addOpenAiRoutes(app, context);
   addAutomatic1111Routes(app, context);
   addDocumentationRoutes(app, context);

@@ -4,8 +4,9 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Kysely } from 'kysely';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
+import type { LiveMeasurement } from '../evaluate/live_measurement.ts';
 import type { Catalogue, PromptSets } from './catalogue.ts';
-import type { CheckAdapterInput, CheckAdapterOutput, EstimateInput } from './jobs/tasks.ts';
+import type { CheckAdapterInput, CheckAdapterOutput, EstimateInput, JudgeInput } from './jobs/tasks.ts';
 import type { Metrics } from './operations/metrics.ts';
 import type { statusSchema } from './schemas/operations.ts';
 import type { estimateSchema } from './schemas/resources.ts';
@@ -23,6 +24,8 @@ export interface Queue {
   estimate(input: EstimateInput): Promise<z.infer<typeof estimateSchema>>;
   /** Reads an adapter and sees whether it fits a model. @throws ApiFault `does_not_fit` saying why it doesn't */
   checkAdapter(input: CheckAdapterInput): Promise<CheckAdapterOutput>;
+  /** Says who is in images. @throws ApiFault `does_not_fit` naming the image that cannot be read */
+  judge(input: JudgeInput): Promise<LiveMeasurement>;
   /** Worker processes by lane. */
   workers(): readonly Pick<z.infer<typeof statusSchema>['lanes'][number], 'name' | 'worker' | 'crashes'>[];
 }

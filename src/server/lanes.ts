@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { JobStore } from '../cluster/job_store.ts';
 import { Lane } from '../cluster/lane.ts';
 import { WorkerCrash, WorkerLink } from '../cluster/worker_link.ts';
+import type { LiveMeasurement } from '../evaluate/live_measurement.ts';
 import type { Queue, ServerContext } from './context.ts';
 import type { ErrorCode } from './errors.ts';
 import { ApiFault } from './errors.ts';
@@ -118,6 +119,7 @@ export function createLanes(
     },
     estimate: async (input) => (await ask('estimate', input, 'job_failed')) as EstimateOutput,
     checkAdapter: async (input) => (await ask('checkAdapter', input, 'does_not_fit')) as CheckAdapterOutput,
+    judge: async (input) => (await ask('judge', input, 'does_not_fit')) as LiveMeasurement,
     workers: () => [
       ...lanes.map(({ name, link: { state, crashes } }) => ({
         name: name as 'draw' | 'train',

@@ -9,8 +9,8 @@ import { chromium } from 'playwright-core';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = '/usr/bin/chromium';
 const FLAGS = ['--no-sandbox', '--disable-background-networking', '--disable-component-update'];
-/** Modules that the browser starts with. */
-const ENTRIES = ['web/src/main.tsx'];
+/** Modules that the browser starts with: the page's, and the worker's. */
+const ENTRIES = ['web/src/main.tsx', 'web/src/inference/worker.ts'];
 /** Statements that import values: types alone are gone after compilation. */
 const IMPORT = /^(?:import|export)\s(?!type\b)(?:[^;']*?\sfrom\s+)?'([^']+)'/gm;
 

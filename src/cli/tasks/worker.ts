@@ -6,6 +6,7 @@ import type { DeviceName } from '../../graph/index.ts';
 import { Runtime, selectDevice } from '../../graph/index.ts';
 import { checkAdapterTask } from './check_adapter.ts';
 import { createDrawing } from './draw.ts';
+import { createJudging } from './judge.ts';
 import { estimateTask, evaluateTask, finetuneTask } from './train.ts';
 
 const [name = 'auto', threads = '0'] = process.argv.slice(2);
@@ -30,6 +31,7 @@ serveTasks(
     finetune: (async (input, context) => finetuneTask(await openRuntime(), input, context)) as Task,
     evaluate: (async (input, context) => evaluateTask(await openRuntime(), input, context)) as Task,
     checkAdapter: checkAdapterTask,
+    judge: createJudging(openRuntime),
     estimate: async (input: never) => estimateTask(await openRuntime(), input),
   },
   async () => {

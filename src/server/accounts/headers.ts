@@ -12,7 +12,8 @@ export function protectiveHeaders(secure: boolean): MiddlewareHandler<AppEnv> {
     contentSecurityPolicy: {
       defaultSrc: ["'self'"],
       baseUri: ["'none'"],
-      connectSrc: ["'self'"],
+      // Images that the terminal drew are read back to be judged.
+      connectSrc: ["'self'", 'blob:'],
       fontSrc: ["'self'"],
       formAction: ["'self'"],
       frameAncestors: ["'self'"],

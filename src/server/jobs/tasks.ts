@@ -136,6 +136,12 @@ export interface CheckAdapterOutput {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** Input of the task `judge`: PNG files, base64, judged by the models beside a model. Its output is a `LiveMeasurement`. */
+export interface JudgeInput {
+  readonly modelFolder: string;
+  readonly images: readonly string[];
+}
+
 /** Input of the task `estimate`. */
 export type EstimateInput = FinetuneInput;
 /** Output of the task `estimate`. */

@@ -11,6 +11,7 @@ import type {
   JobKind,
   JobList,
   JobRequest,
+  Measured,
   Model,
   PromptSet,
   PromptSetContent,
@@ -162,6 +163,11 @@ export async function listJobFiles(id: string, signal?: AbortSignal): Promise<re
 /** What a prompt says. */
 export function understandPrompt(prompt: string, signal?: AbortSignal): Promise<Understanding> {
   return json('POST', 'api/v1/understand', { body: { prompt }, ...(signal ? { signal } : {}) });
+}
+
+/** Who is in images, PNG files in base64, as the judges of a model see them. */
+export function judgeImages(images: readonly string[], model: string): Promise<Measured> {
+  return json('POST', 'api/v1/judgements', { body: { images, ...(model === '' ? {} : { model }) } });
 }
 
 /** What a fine-tuning would cost. */

@@ -4,11 +4,13 @@ import { serverUrl } from '../api/client.ts';
 import type { JobState } from '../api/job_state.ts';
 import { isFinal } from '../api/job_state.ts';
 import type { GeneratedImage } from '../api/types.ts';
-import { useJob } from '../api/use_job.ts';
 import { ErrorNotice, Notice } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
+import { useDrawing } from '../inference/device.ts';
+import { isDeviceJob } from '../inference/device_job.ts';
 import { counted, duration, moment } from '../lib/format.ts';
 import type { Drawing } from './drawings.ts';
+import { Judge } from './judge.tsx';
 import type { Looked } from './lightbox.tsx';
 import { CopyLink } from './lightbox.tsx';
 import type { CreateSettings } from './settings.ts';
@@ -55,6 +57,7 @@ function Tile({
 /** How a job stands, in words for the progress bar. */
 function standing({ job, progress }: JobState, drawn: number, all: number): string {
   if (job === null) return 'Asking the server';
+  if (job.status === 'queued' && isDeviceJob(job.id)) return 'Getting this device ready';
   if (job.status === 'queued') {
     return job.ahead ? `Waiting behind ${counted(job.ahead, 'job')}` : 'Waiting for a worker';
   }
@@ -71,6 +74,7 @@ function shareDone({ progress }: JobState, drawn: number, all: number): number {
 export function DrawingView({
   drawing,
   adapterName,
+  canJudge,
   onLook,
   onUse,
   onForget,
@@ -79,13 +83,15 @@ export function DrawingView({
   readonly drawing: Drawing;
   /** Name of the drawing's adapter; empty without one. */
   readonly adapterName: string;
+  /** Whether the server has judges for the drawing's model. */
+  readonly canJudge: boolean;
   readonly onLook: (looked: Looked) => void;
   readonly onUse: (settings: CreateSettings) => void;
   readonly onForget: () => void;
   readonly onCancel: () => void;
 }) {
-  const [state, follow] = useJob(drawing.job);
-  const [plain, followPlain] = useJob(drawing.plainJob);
+  const [state, follow] = useDrawing(drawing.job);
+  const [plain, followPlain] = useDrawing(drawing.plainJob);
   const { settings } = drawing;
   const seeds = Array.from({ length: settings.images }, (_, index) => settings.seed + index);
   const both = drawing.plainJob !== null;
@@ -108,6 +114,7 @@ export function DrawingView({
           steps
           {settings.guidanceScale !== null && ` · guidance ${settings.guidanceScale}`}
           {adapterName !== '' && ` · ${adapterName}`}
+          {isDeviceJob(drawing.job) && ' · on this device'}
         </p>
       </header>
       {!isOver && (
@@ -164,6 +171,12 @@ export function DrawingView({
           </li>
         ))}
       </ul>
+      {canJudge && isOver && isDeviceJob(drawing.job) && (
+        <>
+          {both && <Judge model={settings.model} images={[...plain.images.values()]} label="without" />}
+          <Judge model={settings.model} images={[...state.images.values()]} label={both ? 'with' : ''} />
+        </>
+      )}
       <footer className="row">
         <CopyLink settings={settings} />
         <button type="button" onClick={() => onUse(settings)}>

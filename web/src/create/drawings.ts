@@ -6,7 +6,7 @@ import { readSettings } from './settings.ts';
 
 /** One press of the button. */
 export interface Drawing {
-  /** The job that drew with the settings' adapter, or the only one. */
+  /** The job that drew with the settings' adapter, or the only one: of the server, or of this device. */
   readonly job: string;
   /** The job that drew without the adapter from the same noise, or `null`. */
   readonly plainJob: string | null;

@@ -1,5 +1,6 @@
 /** The form of Create. */
 
+import type { ReactNode } from 'react';
 import type { Adapter, Model } from '../api/types.ts';
 import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
 import { DiceIcon } from '../components/icons.tsx';
@@ -16,6 +17,7 @@ export function CreateForm({
   adapters,
   isSending,
   draw,
+  runOn,
 }: {
   readonly settings: CreateSettings;
   readonly change: (part: Partial<CreateSettings>) => void;
@@ -26,6 +28,8 @@ export function CreateForm({
   readonly adapters: readonly Adapter[];
   readonly isSending: boolean;
   readonly draw: () => void;
+  /** The choice where to draw. */
+  readonly runOn: ReactNode;
 }) {
   const [leastImages, mostImages] = LIMITS.images;
   return (
@@ -92,6 +96,7 @@ export function CreateForm({
           onChange={(compare) => change({ compare })}
         />
       )}
+      {runOn}
       <button type="submit" className="primary" disabled={isSending || settings.prompt.trim() === ''}>
         {isSending ? 'Sending…' : 'Draw'}
       </button>

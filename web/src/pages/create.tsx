@@ -10,8 +10,12 @@ import { MOST_DRAWINGS, readDrawings } from '../create/drawings.ts';
 import { CreateForm } from '../create/form.tsx';
 import type { Looked } from '../create/lightbox.tsx';
 import { Lightbox } from '../create/lightbox.tsx';
+import { NewerAdapter } from '../create/newer_adapter.tsx';
+import { RunOn, readPlace } from '../create/run_on.tsx';
 import type { CreateSettings } from '../create/settings.ts';
 import { generateRequest, randomSeed, readSettings, settingsFromLink } from '../create/settings.ts';
+import { device } from '../inference/device.ts';
+import { isDeviceJob } from '../inference/device_job.ts';
 import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
@@ -24,6 +28,7 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
   const { models, adapters } = useServer();
   const [settings, setSettings] = useStored('create', readSettings);
   const [drawings, setDrawings] = useStored('drawings', readDrawings);
+  const [place, setPlace] = useStored('run-on', readPlace);
   const [looked, setLooked] = useState<Looked | null>(null);
   const [isSending, setSending] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -39,6 +44,14 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
   const change = (part: Partial<CreateSettings>) => setSettings((now) => ({ ...now, ...part }));
   const nameOf = (id: string) => (adapters ?? []).find((adapter) => adapter.id === id)?.name ?? id;
 
+  /** Starts one job where drawings are made; returns its id. */
+  async function start(drawn: CreateSettings, withAdapter: boolean): Promise<string> {
+    const request = generateRequest(drawn, withAdapter);
+    if (place === 'server') return (await submitJob(request)).id;
+    const adapter = withAdapter ? (fitting.find(({ id }) => id === drawn.adapter) ?? null) : null;
+    return device.draw(model?.name ?? drawn.model, adapter, request);
+  }
+
   async function draw() {
     if (isSending || settings.prompt.trim() === '') return;
     const drawn = settings.newSeed ? { ...settings, seed: randomSeed() } : settings;
@@ -47,10 +60,11 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
     setSettings(drawn);
     try {
       const both = drawn.compare && drawn.adapter !== '';
-      const plain = both ? await submitJob(generateRequest(drawn, false)) : null;
-      const job = await submitJob(generateRequest(drawn, true));
-      const drawing: Drawing = { job: job.id, plainJob: plain?.id ?? null, settings: drawn, at: Date.now() };
+      const plainJob = both ? await start(drawn, false) : null;
+      const job = await start(drawn, true);
+      const drawing: Drawing = { job, plainJob, settings: drawn, at: Date.now() };
       setDrawings((now) => [drawing, ...now].slice(0, MOST_DRAWINGS));
+      drawings.slice(MOST_DRAWINGS - 1).forEach(letGo);
       revealResults();
     } catch (caught) {
       setError(caught);
@@ -61,10 +75,16 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
 
   async function cancel({ job, plainJob }: Drawing) {
     try {
-      await Promise.all([job, ...(plainJob === null ? [] : [plainJob])].map(cancelJob));
+      const ids = plainJob === null ? [job] : [job, plainJob];
+      await Promise.all(ids.map((id) => (isDeviceJob(id) ? device.cancel(id) : cancelJob(id))));
     } catch (caught) {
       setError(caught);
     }
+  }
+
+  function forget(drawing: Drawing) {
+    setDrawings((now) => now.filter(({ job }) => job !== drawing.job));
+    letGo(drawing);
   }
 
   function use(used: CreateSettings) {
@@ -87,8 +107,15 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
           adapters={fitting}
           isSending={isSending}
           draw={draw}
+          runOn={<RunOn place={place} onChange={setPlace} />}
         />
         <section className="results" aria-label="Drawings">
+          <NewerAdapter
+            fitting={fitting}
+            chosen={settings.adapter}
+            place={place}
+            onUse={(adapter) => change({ adapter })}
+          />
           <ErrorNotice error={error} />
           {drawings.length === 0 && (
             <Empty title="No images yet">
@@ -101,10 +128,11 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
               key={drawing.job}
               drawing={drawing}
               adapterName={drawing.settings.adapter === '' ? '' : nameOf(drawing.settings.adapter)}
+              canJudge={modelNamed(models, drawing.settings.model)?.canEvaluate ?? false}
               onLook={setLooked}
               onUse={use}
               onCancel={() => cancel(drawing)}
-              onForget={() => setDrawings((now) => now.filter(({ job }) => job !== drawing.job))}
+              onForget={() => forget(drawing)}
             />
           ))}
         </section>
@@ -112,4 +140,9 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
       {looked !== null && <Lightbox looked={looked} onClose={() => setLooked(null)} onUse={use} />}
     </>
   );
+}
+
+/** Lets go of images that this device drew; those of the server stay there. */
+function letGo({ job, plainJob }: Drawing): void {
+  for (const id of [job, plainJob]) if (id !== null && isDeviceJob(id)) device.forget(id);
 }

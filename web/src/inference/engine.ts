@@ -1,0 +1,104 @@
+/** One model, ready to draw on this device, and the drawing of requests with it. */
+
+import { NO_ADAPTER } from '../../../src/diffusion/adapter.ts';
+import type { TextToImageModel } from '../../../src/diffusion/assemble_model.ts';
+import { drawImages } from '../../../src/diffusion/draw.ts';
+import { TextToImagePipeline } from '../../../src/diffusion/pipeline.ts';
+import { createPlan } from '../../../src/diffusion/schedulers/create_plan.ts';
+import { imageDescription } from '../../../src/server/image_description.ts';
+import type { BrowserModel } from '../api/types.ts';
+import { fetchBytes } from './fetch_bytes.ts';
+import { hasGpu, loadOrt } from './load_ort.ts';
+import type { DeviceAdapter, DeviceRequest, FromWorker, Processor } from './messages.ts';
+import { openAdapter, openModel, WEIGHTS_PATH } from './open_model.ts';
+import { encodePng } from './png.ts';
+import { WebRuntime } from './web_runtime.ts';
+
+/** Images that are computed at once: a graphics processor gains from several. */
+const BATCH: Readonly<Record<Processor, number>> = Object.freeze({ webgpu: 4, wasm: 1 });
+
+/** A model on this device. */
+export interface Engine {
+  readonly sent: BrowserModel;
+  readonly model: TextToImageModel;
+  readonly processor: Processor;
+  readonly pipeline: TextToImagePipeline<WebRuntime>;
+}
+
+/**
+ * Fetches a model's weights and makes it ready.
+ * @param processor where it shall run; `null` for the best that this browser has
+ */
+export async function openEngine(
+  sent: BrowserModel,
+  tell: (message: FromWorker) => void,
+  processor: Processor | null = null,
+): Promise<Engine> {
+  const { url, bytes } = sent.weights;
+  const weights = await fetchBytes(url, bytes, (loaded) => tell({ kind: 'loading', loaded, bytes }));
+  const loaded = await loadOrt(processor ?? ((await hasGpu()) ? 'webgpu' : 'wasm'));
+  const model = openModel(sent, weights);
+  const runtime = new WebRuntime(loaded.ort, loaded.processor, { path: WEIGHTS_PATH, bytes: weights });
+  const batch = BATCH[loaded.processor];
+  const pipeline = new TextToImagePipeline(runtime, model, { prompts: 1, denoiser: batch, decoder: batch });
+  tell({ kind: 'ready', processor: loaded.processor, threads: loaded.threads });
+  return { sent, model, processor: loaded.processor, pipeline };
+}
+
+/**
+ * Draws a request's images: as the server draws them, within the rounding of this device.
+ * @throws the signal's reason when it is raised
+ */
+export async function drawWith(
+  { sent, model, pipeline }: Engine,
+  id: string,
+  request: DeviceRequest,
+  named: DeviceAdapter | null,
+  signal: AbortSignal,
+  tell: (message: FromWorker) => void,
+): Promise<void> {
+  const adapter = named === null ? NO_ADAPTER : openAdapter(named.name, await fetchBytes(named.url), model);
+  const { prompt, negativePrompt, previews, images: count, seed, steps } = request;
+  const images = Array.from({ length: count }, (_, i) => ({
+    prompt,
+    negativePrompt,
+    previews,
+    seed: seed + i,
+  }));
+  const [width, height] = [model.defaultSide, model.defaultSide];
+  const guidanceScale = request.guidanceScale ?? model.defaultGuidanceScale;
+  const plan = createPlan({ scheduler: model.scheduler, steps });
+  const describe = imageDescription({
+    scheduler: model.scheduler,
+    steps,
+    guidanceScale,
+    width,
+    height,
+    model: { name: sent.name, folder: sent.folder, sha256: sent.modelHash },
+    adapter: named && { name: named.name, sha256: named.sha256 },
+    version: sent.version,
+  });
+  const all = count * plan.steps.length;
+  const started = performance.now();
+  await drawImages(
+    pipeline,
+    images,
+    { plan, guidanceScale, width, height, adapter, signal },
+    {
+      onStep({ first, images: together, step }) {
+        const done = first * plan.steps.length + step * together;
+        const secondsLeft = ((performance.now() - started) / 1000 / done) * (all - done);
+        tell({ kind: 'progress', id, step: done, steps: all, secondsLeft });
+      },
+      async onPreview({ position, step, steps: planned, image }) {
+        const png = await encodePng(image);
+        tell({ kind: 'preview', id, index: position, step, steps: planned, png });
+      },
+      async onImage(position, image) {
+        const drawn = images[position]!;
+        const png = await encodePng(image, describe(drawn));
+        tell({ kind: 'image', id, index: position, seed: drawn.seed, width, height, png });
+      },
+    },
+  );
+}
