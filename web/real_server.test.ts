@@ -34,7 +34,8 @@ afterAll(async () => {
 
 beforeEach(async () => {
   context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-  context.setDefaultTimeout(100_000);
+  // On a machine that others keep busy the server's worker processes may start slowly.
+  context.setDefaultTimeout(110_000);
   page = await context.newPage();
   faults = [];
   page.on('pageerror', (error) => faults.push(error.message));

@@ -15,6 +15,7 @@ import {
   insertJob,
   jobsAhead,
   recover,
+  requeueStopped,
 } from './jobs.ts';
 import { createKey, findKey, hasAdminKey, hashSecret, listKeys, revokeKey, scopesOf } from './keys.ts';
 import { MIGRATIONS, migrate, VERSIONS } from './migrations.ts';
@@ -153,6 +154,23 @@ describe.each(['PGlite', 'PostgreSQL'])('the database, %s', (kind) => {
     await store.release(id);
     expect((await findJob(db, id))!.status).toBe('cancelled');
     expect(await cancelJob(db, 'job_none', watch.changed)).toBeUndefined();
+  });
+
+  it('puts a stopped job back once, at the end of the queue', async () => {
+    const alone = job({ batchKey: null });
+    const { id } = await insertJob(db, alone);
+    const store = storeOf('one');
+    await store.claim('draw', 1);
+    expect(await requeueStopped(db, id, watch.changed)).toBeUndefined();
+    await store.finish(id, { status: 'failed', code: 'job_failed', message: 'no' });
+    const other = await insertJob(db, alone);
+    const row = (await requeueStopped(db, id, watch.changed))!;
+    const clean = { error_code: null, error_message: null, finished_at: null, cancel_requested: false };
+    expect(row).toMatchObject({ status: 'queued', crashes: 0, ...clean });
+    expect(await jobsAhead(db, row)).toBe(1);
+    expect(await requeueStopped(db, id, watch.changed)).toBeUndefined();
+    expect((await store.claim('draw', 1)).map((each) => each.id)).toEqual([other.id]);
+    expect((await store.claim('draw', 1))[0]).toMatchObject({ id, attempts: 2 });
   });
 
   it('gives a job back to its place without counting the attempt', async () => {
