@@ -6,14 +6,15 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { STAGES } from '../scripts/full_size/stages.ts';
 import { openTextToImageModel } from '../src/diffusion/model.ts';
 import { Runtime } from '../src/graph/index.ts';
 import { writeTextAtomically } from '../src/weights/atomic_file.ts';
 import { compareWith } from './compare.ts';
 import type { IterationFigures } from './finetune_iteration.ts';
 import { KERNEL_CASES, PEAK_CASE } from './kernels.ts';
-import type { BenchEntry, CaseTime } from './measure.ts';
-import { entryOf, measureCase } from './measure.ts';
+import type { BenchCase, BenchEntry, CaseTime } from './measure.ts';
+import { entryOf, FEW_RUNS, measureCase } from './measure.ts';
 import { modelCases } from './models.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -28,7 +29,21 @@ export interface BenchResults {
   readonly entries: readonly BenchEntry[];
 }
 
-async function runBench(only: RegExp, show: (entry: BenchEntry) => void): Promise<BenchEntry[]> {
+/** The stages of an iteration on a full-size directory, one image with guidance at 512x512. */
+function fullSizeCases(folder: string): BenchCase[] {
+  const model = openTextToImageModel(folder);
+  const side = model.defaultSide / model.downscale;
+  return Object.entries(STAGES).map(([name, stage]) => ({
+    name: `full size, ${name}`,
+    build: () => stage(model, side),
+  }));
+}
+
+async function runBench(
+  only: RegExp,
+  fullSize: string | undefined,
+  show: (entry: BenchEntry) => void,
+): Promise<BenchEntry[]> {
   const times: CaseTime[] = [];
   const runtime = new Runtime();
   let peak = 0;
@@ -44,6 +59,11 @@ async function runBench(only: RegExp, show: (entry: BenchEntry) => void): Promis
     for (const each of [...KERNEL_CASES, ...models]) {
       if (!only.test(each.name)) continue;
       times.push(await measureCase(runtime, each));
+      show(entryOf(times.at(-1)!, peak));
+    }
+    for (const each of fullSize === undefined ? [] : fullSizeCases(fullSize)) {
+      if (!only.test(each.name)) continue;
+      times.push(await measureCase(runtime, each, FEW_RUNS));
       show(entryOf(times.at(-1)!, peak));
     }
     await measurePeak();
@@ -91,6 +111,8 @@ async function main(): Promise<void> {
     options: {
       compare: { type: 'string' },
       only: { type: 'string', default: '' },
+      /** Directory that scripts/full_size.ts made: its graphs are timed too, minutes each. */
+      'full-size': { type: 'string' },
       output: { type: 'string', default: path.join(ROOT, 'bench/latest.json') },
     },
   });
@@ -99,7 +121,7 @@ async function main(): Promise<void> {
     compareWith(ROOT, values.compare, values.only);
     return;
   }
-  const entries = await runBench(only, (entry) => console.log(describeEntry(entry)));
+  const entries = await runBench(only, values['full-size'], (entry) => console.log(describeEntry(entry)));
   const machine = {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     threads: cpus().length,

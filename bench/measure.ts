@@ -20,16 +20,28 @@ export interface BenchCase {
   build(): Readonly<Record<string, Value>>;
 }
 
+/** How often a graph is run. */
+export interface RunCounts {
+  /** Runs before those that count. */
+  readonly warmup: number;
+  /** Runs at least, and seconds that they take at least. */
+  readonly least: number;
+  readonly seconds: number;
+}
+
 /** How often a graph runs: at least so often and so long, after runs that warm it up. */
-const RUNS = Object.freeze({ warmup: 2, least: 5, seconds: 1.5 });
+const RUNS: RunCounts = Object.freeze({ warmup: 2, least: 5, seconds: 1.5 });
+
+/** How often a graph runs that takes many seconds. */
+export const FEW_RUNS: RunCounts = Object.freeze({ warmup: 1, least: 2, seconds: 0 });
 
 /** Seconds of the fastest run of a compiled graph, and of its feeds' way to the worker and back. */
-export async function bestSeconds(executable: Executable): Promise<number> {
+export async function bestSeconds(executable: Executable, runs: RunCounts = RUNS): Promise<number> {
   const feeds = randomFeeds(executable);
-  for (let run = 0; run < RUNS.warmup; run++) await executable.run(feeds);
+  for (let run = 0; run < runs.warmup; run++) await executable.run(feeds);
   let best = Number.POSITIVE_INFINITY;
   const begun = performance.now();
-  for (let run = 0; run < RUNS.least || performance.now() - begun < RUNS.seconds * 1000; run++) {
+  for (let run = 0; run < runs.least || performance.now() - begun < runs.seconds * 1000; run++) {
     const started = performance.now();
     await executable.run(feeds);
     best = Math.min(best, (performance.now() - started) / 1000);
@@ -44,9 +56,11 @@ export function randomFeeds({ inputs }: Executable): Record<string, TensorData> 
       const count = elementCount(shape);
       const noise = gaussianNoise({ seed: 1, stream: name }, count);
       if (dtype === 'float32') return [name, noise];
+      const whole = Int32Array.from(noise, (value) => Math.floor(Math.abs(value) * 100));
+      if (dtype === 'int32') return [name, whole];
       if (dtype !== 'int64')
-        throw new Error(`bench: expected float32 or int64 for ${name}, received ${dtype}`);
-      return [name, BigInt64Array.from(noise, (value) => BigInt(Math.floor(Math.abs(value) * 100)))];
+        throw new Error(`bench: expected float32, int32 or int64 for ${name}, received ${dtype}`);
+      return [name, BigInt64Array.from(whole, BigInt)];
     }),
   );
 }
@@ -59,12 +73,19 @@ export interface CaseTime {
   readonly rate: number;
 }
 
-/** Times one case. */
-export async function measureCase(runtime: Runtime, { name, build }: BenchCase): Promise<CaseTime> {
+/**
+ * Times one case.
+ * @param runs how often; often enough for graphs that take milliseconds when left out
+ */
+export async function measureCase(
+  runtime: Runtime,
+  { name, build }: BenchCase,
+  runs: RunCounts = RUNS,
+): Promise<CaseTime> {
   const outputs = build();
   const flops = countFlops(Object.values(outputs));
   const executable = await runtime.compile(outputs);
-  const seconds = await bestSeconds(executable);
+  const seconds = await bestSeconds(executable, runs);
   await executable.release();
   return { name, seconds, rate: flops / seconds };
 }

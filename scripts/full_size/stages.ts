@@ -1,8 +1,13 @@
 /** The graphs of a fine-tuning iteration on one image, as the pipeline builds them: what is measured at full size. */
 
+import path from 'node:path';
 import { adapterLayout, NO_ADAPTER_LAYOUT } from '../../src/diffusion/adapter.ts';
 import { guidedDenoiser, imageDecoder, promptContext } from '../../src/diffusion/graphs.ts';
 import type { TextToImageModel } from '../../src/diffusion/model.ts';
+import { loadAttributeModel } from '../../src/faces/attributes.ts';
+import { loadFaceEmbedder, openFaceBank } from '../../src/faces/index.ts';
+import { loadClipImageEncoder, loadDinoImageEncoder } from '../../src/fairness/image_encoder.ts';
+import { imageLossGraph } from '../../src/fairness/loss_graph.ts';
 import type { Outputs } from '../../src/finetune/product_graphs.ts';
 import { contextProduct, decoderProduct, denoiserProduct } from '../../src/finetune/product_graphs.ts';
 import { initialAdapter } from '../../src/finetune/trained_part.ts';
@@ -42,6 +47,18 @@ export const STAGES: Readonly<Record<string, Stage>> = Object.freeze({
     images: imageDecoder(model, 1, { height: side, width: side }).images,
   }),
   'decoder product': (model, side) => decoderProduct(model, 1, { height: side, width: side }),
+  'judges and loss': ({ path: folder, downscale }, side) => {
+    const at = (name: string) => path.join(folder, name);
+    const judges = {
+      classifier: loadAttributeModel(at('classifier')),
+      face: {
+        embedder: loadFaceEmbedder(at('face_embedder')),
+        bank: openFaceBank(at('face_bank.safetensors')),
+      },
+      encoders: [loadClipImageEncoder(at('clip')), loadDinoImageEncoder(at('dino'))],
+    };
+    return imageLossGraph(judges, 1, { height: side * downscale, width: side * downscale });
+  },
   'text encoder forward': (model) => ({ context: promptContext(model, 1, NO_ADAPTER_LAYOUT).value }),
   'text encoder product by LoRA': (model) =>
     contextProduct(model, 1, adapterLayout(initialAdapter(model, { kind: 'text-encoder', rank: RANK }, 1))),
