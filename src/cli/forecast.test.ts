@@ -42,7 +42,7 @@ describe('the forecast of a run', () => {
     };
     const findings = forecastFindings(forecast);
     expect(findings.map(({ text }) => text).join('\n')).toMatch(
-      /3\.00 TFLOP[^]*100 take[^]*unet: output 90% \(12 runs\), around the graphs 10%[^]*100 GFLOP\/s[^]*1\.5 GiB/,
+      /3\.00 TFLOP.*100 take.*unet: output 90% \(12 runs\), around the graphs 10%.*100 GFLOP\/s.*1\.5 GiB/s,
     );
     expect(findings.at(-1)!.state).toBe(state);
     if (advice !== undefined) expect(findings.at(-1)!.advice).toMatch(advice);
