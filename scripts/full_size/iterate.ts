@@ -25,7 +25,7 @@ import { watchMemory } from './memory.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { side: { type: 'string', default: '64' } },
+  options: { side: { type: 'string', default: '64' }, threads: { type: 'string', default: '2' } },
 });
 const [folder, preset, ...overrides] = positionals as [string, string, ...string[]];
 
@@ -60,7 +60,7 @@ const config = loadConfig(finetuneConfigSchema, {
   overrides: [`output=${output}`, ...SHORT, ...overrides],
 });
 const modelDirectory = resized(folder, Number(values.side), path.join(output, 'model'));
-const runtime = new Runtime();
+const runtime = new Runtime({ threads: Number(values.threads) });
 const prepared = prepareFinetune(config, { runtime, modelDirectory, ...promptsOf(config) });
 const { pipeline, objective, settings, model } = prepared;
 const stages: Record<string, { seconds: number; processorSeconds: number; calls: number }> = {};
