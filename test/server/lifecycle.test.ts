@@ -307,6 +307,8 @@ describe('a fine-tuning', () => {
     expect(stopped.status).toBe('cancelled');
     const left = await readLog(id);
     expect(left.length).toBeLessThan(30);
+    const log = await fetch(`${url}/api/v1/jobs/${id}/files/log.jsonl`);
+    expect(log.headers.get('cache-control')).toBe('no-cache');
     const { files } = (await call('GET', `/api/v1/jobs/${id}/files`)) as { files: { name: string }[] };
     expect(files.map(({ name }) => name)).toContain('adapter.safetensors');
     expect(await call('POST', `/api/v1/jobs/${id}/resume`)).toMatchObject({

@@ -154,8 +154,8 @@ export function addJobRoutes(app: App, context: ServerContext): void {
       const { length } = listFiles(folder);
       throw new ApiFault('not_found', `job ${row.id}: expected one of its ${length} files, received ${name}`);
     }
-    // A run's page, log and samples grow while it goes; what is over never changes.
-    const cache = isFinal(row.status) ? 'private, max-age=31536000, immutable' : 'no-cache';
+    // A run's page, log and samples grow while it goes, and when one that was stopped goes on; what succeeded never changes.
+    const cache = row.status === 'succeeded' ? 'private, max-age=31536000, immutable' : 'no-cache';
     return sendFile(c, file, { 'Content-Security-Policy': FILE_POLICY, 'Cache-Control': cache });
   });
 }
