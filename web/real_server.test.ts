@@ -19,7 +19,7 @@ let faults: string[];
 
 beforeAll(async () => {
   requireFreshBuild();
-  const model = path.join(folder.path, 'model');
+  const model = path.join(folder.path, 'tiny');
   writeTinyJudgedModel(model, { seesFaces: true });
   server = await startRealServer(['--model', `tiny=${model}`, '--data', path.join(folder.path, 'data')]);
   browser = await launchChromium();
