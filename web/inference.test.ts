@@ -16,7 +16,13 @@ import { createLoraLayer } from '../src/weights/lora_file.ts';
 import { weightsFromBytes } from '../src/weights/weights_in_memory.ts';
 import { openTestServer, temporaryFolder } from '../test/server/open_server.ts';
 import { writeTinyJudgedModel } from '../test/tiny_judged_model.ts';
-import { BUILT, launchChromium, requireFreshBuild, terminalSources } from './testing/built_terminal.ts';
+import {
+  BUILT,
+  launchChromium,
+  openWatchedPage,
+  requireFreshBuild,
+  terminalSources,
+} from './testing/built_terminal.ts';
 
 const PROMPT = 'a photo of the face of a nurse, café';
 /** Most that one byte of a pixel may differ, by the rounding of this device. */
@@ -53,14 +59,7 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
-  context.setDefaultTimeout(60_000);
-  page = await context.newPage();
-  faults = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text());
-  });
+  ({ context, page, faults } = await openWatchedPage(browser, 60_000));
 });
 
 afterEach(async () => {

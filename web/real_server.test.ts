@@ -6,7 +6,7 @@ import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
 import { openSafetensors } from '../src/weights/safetensors.ts';
 import { temporaryFolder } from '../test/server/open_server.ts';
 import { writeTinyJudgedModel } from '../test/tiny_judged_model.ts';
-import { launchChromium, requireFreshBuild } from './testing/built_terminal.ts';
+import { launchChromium, openWatchedPage, requireFreshBuild } from './testing/built_terminal.ts';
 import type { RealServer } from './testing/real_server.ts';
 import { startRealServer } from './testing/real_server.ts';
 
@@ -33,15 +33,8 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce' });
   // On a machine that others keep busy the server's worker processes may start slowly.
-  context.setDefaultTimeout(110_000);
-  page = await context.newPage();
-  faults = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text());
-  });
+  ({ context, page, faults } = await openWatchedPage(browser, 110_000));
 });
 
 afterEach(async () => {

@@ -1,35 +1,11 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { chromium } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import { BUILT, launchChromium, requireFreshBuild } from './testing/built_terminal.ts';
 import type { StandIn } from './testing/stand_in_server.ts';
 import { startStandIn } from './testing/stand_in_server.ts';
-
-const FOLDER = fileURLToPath(new URL('.', import.meta.url));
-const BUILT = path.join(FOLDER, 'dist');
-const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
-const MORE_FLAGS = ['--disable-component-update', '--disable-sync'];
-
-/** A test of yesterday's terminal would pass or fail for nothing. */
-function requireFreshBuild(): void {
-  const page = path.join(BUILT, 'index.html');
-  const sources = ['src', 'public'].flatMap((name) =>
-    readdirSync(path.join(FOLDER, name), { recursive: true, encoding: 'utf8' }).map((file) =>
-      path.join(FOLDER, name, file),
-    ),
-  );
-  const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
-  if (!existsSync(page) || statSync(page).mtimeMs < newest) {
-    throw new Error(
-      `expected ${page} built from the sources as they stand, found ${existsSync(page) ? 'an older one' : 'none'}; run: npx vite build web`,
-    );
-  }
-}
 
 let server: StandIn;
 let browser: Browser;
@@ -40,7 +16,7 @@ let faults: string[];
 beforeAll(async () => {
   requireFreshBuild();
   server = await startStandIn(BUILT, 10);
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...MORE_FLAGS] });
+  browser = await launchChromium();
 });
 
 afterAll(async () => {

@@ -1,14 +1,21 @@
 /** The built terminal in Debian's Chromium, for tests: the build is checked to be of the sources as they stand. */
 
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser } from 'playwright-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const CHROMIUM = '/usr/bin/chromium';
-const FLAGS = ['--no-sandbox', '--disable-background-networking', '--disable-component-update'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+/** Files that the build copies as they are. */
+const PUBLIC = path.join(ROOT, 'web', 'public');
 /** Modules that the browser starts with: the page's, and the worker's. */
 const ENTRIES = ['web/src/main.tsx', 'web/src/inference/worker.ts'];
 /** Statements that import values: types alone are gone after compilation. */
@@ -48,7 +55,9 @@ export function terminalSources(): TerminalSources {
  */
 export function requireFreshBuild(): void {
   const page = path.join(BUILT, 'index.html');
-  const newest = Math.max(...terminalSources().files.map((file) => statSync(file).mtimeMs));
+  const copied = readdirSync(PUBLIC, { recursive: true, encoding: 'utf8' });
+  const sources = [...terminalSources().files, ...copied.map((name) => path.join(PUBLIC, name))];
+  const newest = Math.max(...sources.map((file) => statSync(file).mtimeMs));
   if (existsSync(page) && statSync(page).mtimeMs >= newest) return;
   const found = existsSync(page) ? 'an older one' : 'none';
   throw new Error(
@@ -59,4 +68,28 @@ export function requireFreshBuild(): void {
 /** Starts Chromium; without other flags it has no graphics processor. */
 export function launchChromium(flags: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
+}
+
+/** A page of its own, and what has gone wrong in it so far. */
+export interface WatchedPage {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** Messages of uncaught exceptions and of errors on the console; a test takes out those it expects. */
+  readonly faults: string[];
+}
+
+/** Opens a page in a context of its own. @param timeout milliseconds that the page's actions may take */
+export async function openWatchedPage(browser: Browser, timeout: number): Promise<WatchedPage> {
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+  });
+  context.setDefaultTimeout(timeout);
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text());
+  });
+  return { context, page, faults };
 }
