@@ -236,6 +236,21 @@ describe('drawing on this device', () => {
       .toBe(0);
   });
 
+  test('begins before the page knows the models of the server: it waits for them', async () => {
+    let listing: () => void = () => {};
+    const asked = new Promise<void>((resolve) => {
+      listing = resolve;
+    });
+    await page.route('**/api/v1/{models,adapters}', async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await openCreate({ images: 1, seed: 6, steps: 1 });
+    await button('Draw').click();
+    listing();
+    await tile('6').waitFor();
+  });
+
   test('is cancelled before its next step, and the page can draw on', async () => {
     await openCreate({ images: 64, seed: 7, steps: 200 });
     await button('Draw').click();

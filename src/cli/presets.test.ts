@@ -92,8 +92,9 @@ describe('groups of prompts with targets of their own', () => {
     const context = { pipeline, objective, settings, differentiate: new DirectFinetuning(pipeline) };
     const drawn: string[] = [];
     for (let iteration = 0; iteration < 6; iteration++) {
-      const { prompt, metrics } = await computeIteration(context, iteration, adapter);
-      drawn.push(prompt);
+      const { prompts, metrics } = await computeIteration(context, iteration, adapter);
+      const [prompt] = prompts;
+      drawn.push(prompt!);
       expect('bias age' in metrics, prompt).toBe(prompt === 'playing chess');
     }
     expect(drawn).toContain('playing chess');

@@ -368,3 +368,12 @@ describe('the cost of an iteration', () => {
     expect(seconds).toBeLessThan(10);
   });
 });
+
+describe('prompts of an iteration', () => {
+  it('are at most as many as there are', () => {
+    expect(prepare({ prompts: { perIteration: 1 } }).settings.promptsPerIteration).toBe(1);
+    expect(() => prepare({ prompts: { perIteration: 2 } })).toThrow(
+      'prompts.perIteration: expected at most 1, the number of prompts, received 2',
+    );
+  });
+});

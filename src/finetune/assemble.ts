@@ -209,11 +209,19 @@ function settingsOf(
 ): FinetuneSettings {
   const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
+  const { perIteration } = config.prompts;
+  const available = new Set(promptGroups?.flatMap(({ train }) => train) ?? prompts).size;
+  if (perIteration !== undefined && perIteration > available) {
+    throw new Error(
+      `prompts.perIteration: expected at most ${available}, the number of prompts, received ${perIteration}`,
+    );
+  }
   const groups = configuredGroups(config.target)?.map(groupName) ?? null;
   return {
     part: trainedPart(config),
     seed: config.seed,
     ...optimizer,
+    ...(perIteration === undefined ? {} : { promptsPerIteration: perIteration }),
     imagesPerPrompt: config.prompts.imagesPerPrompt,
     ...(microBatch === undefined ? {} : { microBatch }),
     prompts,

@@ -117,6 +117,9 @@ const fields = z.strictObject({
       /** A prompt list by name, or the prompts themselves; not read where the target is a list, whose groups name theirs. */
       train: z.union([z.string(), z.array(z.string()).min(1)]).default('occupations'),
       negative: z.string().default(''),
+      /** Prompts of an iteration, whose gradients are averaged; 1 when left out. */
+      perIteration: z.int().min(1).optional(),
+      /** Images of each prompt of an iteration (N). */
       imagesPerPrompt: z.int().min(1).default(24),
     })
     .prefault({}),

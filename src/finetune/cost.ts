@@ -52,7 +52,8 @@ export function iterationCost(
   settings: FinetuneSettings,
   others: readonly Outputs[] = [],
 ): IterationCost {
-  const { imagesPerPrompt: images, samplingSteps, guidanceScale, gradient } = settings;
+  const { imagesPerPrompt, promptsPerIteration = 1, samplingSteps, guidanceScale, gradient } = settings;
+  const images = promptsPerIteration * imagesPerPrompt;
   const steps = (samplingSteps[0] + samplingSteps[1]) / 2;
   const { scheduler } = pipeline.model;
   const evaluations = createPlan({ scheduler, steps: Math.round(steps) }).steps.length;

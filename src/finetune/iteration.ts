@@ -1,10 +1,12 @@
-/** One iteration up to its gradient: draw, judge, differentiate; at once, or in micro-batches that add up to the same. */
+/** One iteration up to its gradient: draw, judge, differentiate, prompt by prompt; at once or in micro-batches that add up to the same. */
 
 import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
+import type { Generator } from '../diffusion/noise.ts';
 import { createGenerator } from '../diffusion/noise.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { DirectFinetuning, TimestepScale } from './direct_finetuning.ts';
+import { accumulate } from './direct_finetuning.ts';
 import type { DrawnLatents, DrawRequest } from './drawing.ts';
 import { chunk, drawImages, drawLatents } from './drawing.ts';
 import { GradientSum } from './gradient_sum.ts';
@@ -20,14 +22,14 @@ export interface IterationContext {
   readonly settings: FinetuneSettings;
 }
 
-/** What an iteration finds. */
+/** What an iteration finds: means over its prompts. */
 export interface IterationResult {
-  readonly prompt: string;
+  readonly prompts: readonly string[];
   readonly loss: number;
   readonly metrics: Readonly<Record<string, number>>;
   /** By graph input name, of the trained tensors. */
   readonly gradients: ReadonlyMap<string, Float32Array>;
-  /** How large the gradient is that arrives at each predicted noise, by image. */
+  /** How large the gradient is that arrives at each predicted noise, by image, one prompt after the other. */
   readonly scales: readonly TimestepScale[];
 }
 
@@ -40,8 +42,8 @@ export function seedsFrom(base: number, run: number, first: number, count: numbe
 }
 
 /**
- * The gradient of iteration `iteration` (from 0) at `adapter`. Prompt, number of steps, noise, dropout and subset of timesteps
- * follow from the seed and the iteration's number alone.
+ * The gradient of iteration `iteration` (from 0) at `adapter`: the mean of its prompts' own. Prompts, number of steps, noise,
+ * dropout and subsets of timesteps follow from the seed and the iteration's number alone.
  */
 export async function computeIteration(
   context: IterationContext,
@@ -49,45 +51,108 @@ export async function computeIteration(
   adapter: Adapter,
   signal?: AbortSignal,
 ): Promise<IterationResult> {
-  const { pipeline, differentiate, settings } = context;
-  const { seed, imagesPerPrompt, prompts, promptGroups = [prompts], negativePrompt, gradient } = settings;
+  const { settings } = context;
+  const { seed, promptsPerIteration = 1 } = settings;
   const random = createGenerator({ seed, index: iteration, stream: 'finetune iteration' });
-  // A single group draws no number, so that runs without groups stay the same.
-  const group = promptGroups[promptGroups.length === 1 ? 0 : random.integer(promptGroups.length)]!;
-  const prompt = group[random.integer(group.length)]!;
+  const prompts = choosePrompts(random, settings);
   const [fewest, most] = settings.samplingSteps;
-  const draw = { seed, iteration };
+  const steps = fewest + random.integer(most - fewest + 1);
   const rate = 'dropout' in settings.part ? (settings.part.dropout ?? 0) : 0;
-  const dropped = dropFeatures(adapter, rate, draw);
+  const dropped = dropFeatures(adapter, rate, { seed, iteration });
+  const gradients = new Map<string, Float32Array>();
+  const judged: Judged[] = [];
+  for (const [i, prompt] of prompts.entries()) {
+    const batch = {
+      index: iteration * promptsPerIteration + i,
+      prompt,
+      steps,
+      adapter: dropped.adapter,
+      signal,
+    };
+    const found = await computeBatch(context, batch);
+    for (const [name, values] of found.gradients) accumulate(gradients, name, values);
+    judged.push(found);
+  }
+  const share = 1 / prompts.length;
+  if (prompts.length > 1) {
+    for (const values of gradients.values()) for (let i = 0; i < values.length; i++) values[i]! *= share;
+  }
+  dropped.restore(gradients);
+  return {
+    prompts,
+    loss: judged.reduce((sum, { loss }) => sum + loss * share, 0),
+    metrics: meanMetrics(judged.map(({ metrics }) => metrics)),
+    gradients,
+    scales: judged.flatMap(({ scales }) => scales),
+  };
+}
+
+/** The prompts of an iteration, all different: for each a group is drawn, then one of its prompts. */
+function choosePrompts(random: Generator, settings: FinetuneSettings): string[] {
+  const { prompts, promptGroups = [prompts], promptsPerIteration = 1 } = settings;
+  const chosen = new Set<string>();
+  while (chosen.size < promptsPerIteration) {
+    // A single group draws no number, so that runs without groups stay the same.
+    const group = promptGroups[promptGroups.length === 1 ? 0 : random.integer(promptGroups.length)]!;
+    chosen.add(group[random.integer(group.length)]!);
+  }
+  return [...chosen];
+}
+
+/** Means of metrics that all have the same names. */
+function meanMetrics(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  return Object.fromEntries(
+    Object.keys(all[0]!).map((name) => [
+      name,
+      all.reduce((sum, metrics) => sum + metrics[name]! / all.length, 0),
+    ]),
+  );
+}
+
+/** The images of one prompt in an iteration. */
+interface PromptBatch {
+  /** Number of the batch in the run, from 0: its noise, its subset of timesteps and the loss's own draws follow from it. */
+  readonly index: number;
+  readonly prompt: string;
+  readonly steps: number;
+  readonly adapter: Adapter;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Loss and gradient of the images of one prompt. */
+async function computeBatch(
+  context: IterationContext,
+  { index, prompt, steps, adapter, signal }: PromptBatch,
+): Promise<Judged & { readonly gradients: ReadonlyMap<string, Float32Array> }> {
+  const { pipeline, differentiate, settings } = context;
+  const { seed, imagesPerPrompt, negativePrompt, gradient } = settings;
   const request: DrawRequest = {
     prompt,
     negativePrompt,
     guidanceScale: settings.guidanceScale,
-    seeds: seedsFrom(TRAINING_SEEDS, seed, iteration * imagesPerPrompt, imagesPerPrompt),
-    steps: fewest + random.integer(most - fewest + 1),
-    adapter: dropped.adapter,
+    seeds: seedsFrom(TRAINING_SEEDS, seed, index * imagesPerPrompt, imagesPerPrompt),
+    steps,
+    adapter,
     keepTrajectory: true,
     signal,
   };
   const sum = new GradientSum(pipeline, differentiate, {
     prompt,
     negativePrompt,
-    adapter: dropped.adapter,
+    adapter,
     gradient,
-    draw,
+    draw: { seed, iteration: index },
     signal,
   });
   const { microBatch = imagesPerPrompt } = settings;
   const judged =
     microBatch < imagesPerPrompt
-      ? await inParts(context, iteration, request, microBatch, sum)
-      : await atOnce(context, iteration, request, sum);
-  const gradients = await sum.finish();
-  dropped.restore(gradients);
-  return { prompt, ...judged, gradients };
+      ? await inParts(context, index, request, microBatch, sum)
+      : await atOnce(context, index, request, sum);
+  return { ...judged, gradients: await sum.finish() };
 }
 
-type Judged = Omit<IterationResult, 'prompt' | 'gradients'>;
+type Judged = Pick<IterationResult, 'loss' | 'metrics' | 'scales'>;
 
 /** Images of a request and of the frozen model from the same noise, as an objective takes them. */
 async function judgeable(

@@ -10,7 +10,7 @@ export interface ObjectiveRequest {
   readonly height: number;
   readonly width: number;
   readonly prompt: string;
-  /** Number of the iteration, from 0; -1 - i for validation prompt i. Seeds whatever the objective draws. */
+  /** Number of the batch in the run, from 0; -1 - i for validation prompt i. Seeds whatever the objective draws. */
   readonly iteration: number;
 }
 

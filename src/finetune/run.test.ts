@@ -83,13 +83,13 @@ describe('finetuning the text encoder', () => {
     const short = (value: number) => Number(value.toPrecision(6));
     expect(log).toHaveLength(6);
     log.forEach((line, i) => {
-      const { prompt, loss, gradientNorm } = events[i]!;
-      const metrics = { letters: prompt.length };
+      const { prompts, loss, gradientNorm } = events[i]!;
+      const metrics = { letters: prompts[0]!.length };
       const numbers = { loss: short(loss), gradientNorm: short(gradientNorm) };
-      expect(line).toMatchObject({ iteration: i + 1, prompt, metrics, ...numbers, skipped: 0 });
+      expect(line).toMatchObject({ iteration: i + 1, prompts, metrics, ...numbers, skipped: 0 });
       expect('validation' in line).toBe(i % 3 === 2);
     });
-    expect(new Set(events.map(({ prompt }) => prompt)).size).toBe(2);
+    expect(new Set(events.flatMap(({ prompts }) => prompts)).size).toBe(2);
     expect(events[5]).toMatchObject({ iteration: 6, iterations: 6, secondsLeft: 0 });
     expect(listCheckpoints(path.join(folder, 'whole', 'checkpoints'))).toEqual([4, 6]);
   });

@@ -151,9 +151,9 @@ class FinetuneRun {
     const validation = this.#isValidationDue() ? await this.#validate() : null;
     const seconds = (performance.now() - started) / 1000;
     this.#pace = this.#pace === 0 ? seconds : this.#pace * 0.8 + seconds * 0.2;
-    const { prompt, loss, metrics } = found;
+    const { prompts, loss, metrics } = found;
     const progress: FinetuneProgress = {
-      ...{ prompt, loss, metrics, gradientNorm, seconds },
+      ...{ prompts, loss, metrics, gradientNorm, seconds },
       skipped: state.skipped,
       iteration: state.iteration,
       iterations: settings.iterations,

@@ -89,10 +89,11 @@ function logLine(progress: FinetuneProgress): Record<string, unknown> {
   const short = (value: number) => Number(value.toPrecision(6));
   const rounded = (values: Readonly<Record<string, number>>) =>
     Object.fromEntries(Object.entries(values).map(([name, value]) => [name, short(value)]));
-  const { iteration, prompt, loss, metrics, gradientNorm, skipped, seconds, validation, warnings } = progress;
+  const { iteration, prompts, loss, metrics, gradientNorm, skipped, seconds, validation, warnings } =
+    progress;
   return {
     iteration,
-    prompt,
+    prompts,
     loss: short(loss),
     metrics: rounded(metrics),
     gradientNorm: short(gradientNorm),

@@ -39,7 +39,9 @@ export interface FinetuneSettings {
   readonly part: TrainedPart;
   readonly seed: number;
   readonly iterations: number;
-  /** Images of one prompt an iteration (N). */
+  /** Prompts of an iteration, each with its own batch of images; 1 when left out. At most as many as there are. */
+  readonly promptsPerIteration?: number;
+  /** Images of each prompt of an iteration (N). */
   readonly imagesPerPrompt: number;
   /** Images in memory at once; all of them when left out. The gradient is that of the whole batch either way. */
   readonly microBatch?: number;
@@ -75,7 +77,8 @@ export interface FinetuneSettings {
 export interface FinetuneProgress {
   readonly iteration: number;
   readonly iterations: number;
-  readonly prompt: string;
+  /** The prompts that the iteration drew. */
+  readonly prompts: readonly string[];
   readonly loss: number;
   readonly metrics: Readonly<Record<string, number>>;
   readonly gradientNorm: number;

@@ -11,10 +11,11 @@ import { openModelWeights } from '../weights/weight_files.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { drawImages } from './drawing.ts';
+import type { IterationContext } from './iteration.ts';
 import { computeIteration } from './iteration.ts';
 import { dropFeatures } from './lora_dropout.ts';
 import { matchNames } from './name_patterns.ts';
-import type { ImageObjective } from './objective.ts';
+import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import type { FinetuneSettings } from './settings.ts';
 import { settings as tinySettings } from './testing/tiny_run.ts';
 import type { TrainedPart } from './trained_part.ts';
@@ -84,6 +85,76 @@ function difference(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 }
 
+/** The gradient of an iteration is what central differences of its loss are, along itself and along a random direction. */
+async function expectGradientOfDifferences(context: IterationContext, base: Adapter): Promise<void> {
+  const values = trainedTensors(base);
+  const { gradients } = await computeIteration(context, 4, base);
+  expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
+  const lossAt = async (direction: ReadonlyMap<string, Float32Array>, step: number) => {
+    const moved = [...values].map(([name, data]): [string, Float32Array] => [
+      name,
+      data.map((value, i) => value + step * direction.get(name)![i]!),
+    ]);
+    return (await computeIteration(context, 4, withTensors(base, new Map(moved)))).loss;
+  };
+  const random = new Map(
+    [...values].map(([name, { length }]) => [name, gaussianNoise({ seed: 5, stream: name }, length)]),
+  );
+  const inner = (a: ReadonlyMap<string, Float32Array>, b: ReadonlyMap<string, Float32Array>) =>
+    [...a].reduce(
+      (sum, [name, data]) => sum + data.reduce((s, value, i) => s + value * b.get(name)![i]!, 0),
+      0,
+    );
+  const gradientNorm = Math.sqrt(inner(gradients, gradients));
+  for (const [name, direction] of [['its own', gradients] as const, ['a random', random] as const]) {
+    const norm = Math.sqrt(inner(direction, direction));
+    const unit = new Map([...direction].map(([key, data]) => [key, data.map((value) => value / norm)]));
+    const step = 0.005;
+    const quotient = ((await lossAt(unit, step)) - (await lossAt(unit, -step))) / (2 * step);
+    const expected = inner(unit, gradients);
+    const allowed = 0.02 * Math.abs(expected) + 0.002 * gradientNorm;
+    expect(Math.abs(quotient - expected), `along ${name} direction: ${quotient}, ${expected}`).toBeLessThan(
+      allowed,
+    );
+  }
+}
+
+it('takes the mean of the prompts of an iteration, each with noise of its own', async () => {
+  const part: TrainedPart = { kind: 'text-encoder+unet', rank: 2, dropout: 0.3 };
+  const several = {
+    ...settings(part),
+    prompts: ['a photo of a nurse', 'a pilot', 'playing chess'],
+    promptsPerIteration: 2,
+  };
+  const seen: ObjectiveRequest[] = [];
+  const objective: ImageObjective = {
+    ...weighted,
+    async evaluate(request) {
+      seen.push(request);
+      const { gradient, loss } = await weighted.evaluate(request);
+      return { loss, gradient, metrics: { length: request.prompt.length } };
+    },
+  };
+  const context = { pipeline, objective, differentiate, settings: several };
+  const base = movedAdapter(part);
+  await expectGradientOfDifferences(context, base);
+  seen.length = 0;
+  const drawn = new Set<string>();
+  for (let iteration = 0; iteration < 4; iteration++) {
+    const { prompts, loss, metrics } = await computeIteration(context, iteration, base);
+    expect(new Set(prompts).size).toBe(2);
+    const own = seen.splice(0);
+    expect(own.map(({ prompt }) => prompt)).toEqual(prompts);
+    expect(own.map((request) => request.iteration)).toEqual([2 * iteration, 2 * iteration + 1]);
+    expect(own[0]!.originals).not.toEqual(own[1]!.originals);
+    const losses = await Promise.all(own.map((request) => weighted.evaluate(request)));
+    expect(loss).toBeCloseTo((losses[0]!.loss + losses[1]!.loss) / 2, 5);
+    expect(metrics.length).toBe((prompts[0]!.length + prompts[1]!.length) / 2);
+    for (const prompt of prompts) drawn.add(prompt);
+  }
+  expect(drawn.size).toBe(3);
+});
+
 describe.each(parts)('training the %s', (_, part, tensors) => {
   const context = { pipeline, objective: weighted, differentiate, settings: settings(part) };
   const base = movedAdapter(part);
@@ -91,35 +162,7 @@ describe.each(parts)('training the %s', (_, part, tensors) => {
 
   it('has the gradient that differences of the whole iteration have', async () => {
     if (tensors > 0) expect(values.size).toBe(tensors);
-    const { gradients } = await computeIteration(context, 4, base);
-    expect([...gradients.keys()].sort()).toEqual([...values.keys()].sort());
-    const lossAt = async (direction: ReadonlyMap<string, Float32Array>, step: number) => {
-      const moved = [...values].map(([name, data]): [string, Float32Array] => [
-        name,
-        data.map((value, i) => value + step * direction.get(name)![i]!),
-      ]);
-      return (await computeIteration(context, 4, withTensors(base, new Map(moved)))).loss;
-    };
-    const random = new Map(
-      [...values].map(([name, { length }]) => [name, gaussianNoise({ seed: 5, stream: name }, length)]),
-    );
-    const inner = (a: ReadonlyMap<string, Float32Array>, b: ReadonlyMap<string, Float32Array>) =>
-      [...a].reduce(
-        (sum, [name, data]) => sum + data.reduce((s, value, i) => s + value * b.get(name)![i]!, 0),
-        0,
-      );
-    const gradientNorm = Math.sqrt(inner(gradients, gradients));
-    for (const [name, direction] of [['its own', gradients] as const, ['a random', random] as const]) {
-      const norm = Math.sqrt(inner(direction, direction));
-      const unit = new Map([...direction].map(([key, data]) => [key, data.map((value) => value / norm)]));
-      const step = 0.005;
-      const quotient = ((await lossAt(unit, step)) - (await lossAt(unit, -step))) / (2 * step);
-      const expected = inner(unit, gradients);
-      const allowed = 0.02 * Math.abs(expected) + 0.002 * gradientNorm;
-      expect(Math.abs(quotient - expected), `along ${name} direction: ${quotient}, ${expected}`).toBeLessThan(
-        allowed,
-      );
-    }
+    await expectGradientOfDifferences(context, base);
   });
 
   it('writes files that draw the same images when they are read', async () => {

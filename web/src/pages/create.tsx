@@ -1,7 +1,7 @@
 /** Create: images from a prompt, with and without an adapter. */
 
 import { useEffect, useState } from 'react';
-import { cancelJob, submitJob } from '../api/client.ts';
+import { cancelJob, listAdapters, listModels, submitJob } from '../api/client.ts';
 import { modelNamed, useServer } from '../api/server_context.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
 import { DrawingView } from '../create/drawing_view.tsx';
@@ -44,12 +44,19 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
   const change = (part: Partial<CreateSettings>) => setSettings((now) => ({ ...now, ...part }));
   const nameOf = (id: string) => (adapters ?? []).find((adapter) => adapter.id === id)?.name ?? id;
 
-  /** Starts one job where drawings are made; returns its id. */
+  /** Starts one job where drawings are made; returns its id. What the page does not know yet, it asks for first. */
   async function start(drawn: CreateSettings, withAdapter: boolean): Promise<string> {
     const request = generateRequest(drawn, withAdapter);
     if (place === 'server') return (await submitJob(request)).id;
-    const adapter = withAdapter ? (fitting.find(({ id }) => id === drawn.adapter) ?? null) : null;
-    return device.draw(model?.name ?? drawn.model, adapter, request);
+    const [known, listed] = await Promise.all([models ?? listModels(), adapters ?? listAdapters()]);
+    const named = modelNamed(known, drawn.model);
+    if (named === null) throw new Error('The server has no model to draw with.');
+    const adapter =
+      request.adapter == null
+        ? null
+        : listed.find(({ id, model: its }) => id === request.adapter && its === named.name);
+    if (adapter === undefined) throw new Error('The server has no such adapter of this model.');
+    return device.draw(named.name, adapter, request);
   }
 
   async function draw() {
