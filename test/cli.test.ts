@@ -111,6 +111,7 @@ describe('evenhand generate', () => {
       ['-p', 'a cat', '--karras'],
       ['-p', 'a cat', '--guidance-scale', '1'],
       ['-p', 'a cat', '--negative-prompt', 'a dog'],
+      ['-p', 'a cat', '--text-context', 'masked'],
       ['-p', 'a cat', '--adapter', adapter],
     ];
     const files: string[] = [];
@@ -118,7 +119,10 @@ describe('evenhand generate', () => {
     expect(files).toEqual(variants.map((_, i) => `0000${i}-9.png`));
     const images = await Promise.all(files.map((name) => pixelsOf('variants', name)));
     expect(new Set(images.map((image) => image.toString('base64'))).size).toBe(variants.length);
-    const { parameters } = readPngMetadata(readFileSync(at('variants', files.at(-1)!)));
+    const described = files.map((name) => readPngMetadata(readFileSync(at('variants', name))));
+    expect(described.at(-2)!.record).toMatchObject({ textContext: 'masked' });
+    expect(described[0]!.record).not.toHaveProperty('textContext');
+    const { parameters } = described.at(-1)!;
     expect(parameters!.settings.Adapter).toBe('soft');
     const [wide] = await draw('wide', '-p', 'a cat', '--width', '32');
     expect(await sharp(at('wide', wide!)).metadata()).toMatchObject({ width: 32, height: 16 });

@@ -10,6 +10,7 @@ import type { TextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import type { SchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
+import type { TextContext } from '../diffusion/text_context.ts';
 import { sha256OfFile } from '../evaluate/provenance.ts';
 import type { Runtime } from '../graph/index.ts';
 import { imageDescription } from '../server/image_description.ts';
@@ -76,6 +77,7 @@ export async function drawImages(
   const { negativePrompt } = request;
   const describe = await imageDescriber({
     ...request,
+    textContext: request.model.opened.textContext,
     model: { name: request.model.name, path: request.model.opened.path },
     adapter: request.adapter && {
       name: path.basename(request.adapter.file, '.safetensors'),
@@ -151,6 +153,8 @@ export interface DescribedBatch {
   readonly height: number;
   /** Name as the user gave it, and its folder. */
   readonly model: { readonly name: string; readonly path: string };
+  /** Which tokens the denoiser saw; `padded` when left out. */
+  readonly textContext?: TextContext;
   /** SHA-256 of the model's weights; computed when left out. */
   readonly modelHash?: string;
   readonly adapter: { readonly name: string; readonly file: string } | null;
@@ -158,7 +162,7 @@ export interface DescribedBatch {
 
 /** A function from image to metadata: settings in AUTOMATIC1111's words, and the record to make the image again. */
 export async function imageDescriber(batch: DescribedBatch) {
-  const { scheduler, plan, guidanceScale, width, height, model, adapter } = batch;
+  const { scheduler, plan, guidanceScale, width, height, textContext, model, adapter } = batch;
   const { modelHash = await hashModel(model.path) } = batch;
   return imageDescription({
     scheduler,
@@ -166,6 +170,7 @@ export async function imageDescriber(batch: DescribedBatch) {
     guidanceScale,
     width,
     height,
+    ...(textContext === undefined ? {} : { textContext }),
     model: { name: model.name, folder: modelName(model.path), sha256: modelHash },
     adapter: adapter === null ? null : { name: adapter.name, sha256: await hashAdapter(adapter.file) },
     version: packageVersion(),

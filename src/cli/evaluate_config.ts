@@ -1,6 +1,7 @@
 /** Configuration of `evenhand evaluate`: every field with its default. */
 
 import { z } from 'zod';
+import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import { promptSchema } from '../evaluate/prompt_set.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
 
@@ -8,6 +9,8 @@ import { finetuneConfigSchema } from '../finetune/config.ts';
 export const evaluateConfigSchema = z.strictObject({
   /** `portraits`, or a model folder. */
   model: z.string().optional(),
+  /** Which tokens of a prompt the U-Net sees, as in a configuration of `finetune`; `padded` when left out. */
+  textContext: z.enum(TEXT_CONTEXTS).optional(),
   /** Adapter that is measured against the model without it. */
   adapter: z.string().optional(),
   /** Folder with `face_detector/` and `classifier_evaluation/`; the model's own when left out. */

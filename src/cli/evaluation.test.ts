@@ -103,6 +103,13 @@ describe('evenhand evaluate', () => {
     const fresh = await runCli([...SETTINGS, '-o', at('report'), '--fresh']);
     expect(Object.keys(drawn(fresh.events()))).toEqual(['measure model', 'explicit prompts, model']);
     expect(readdirSync(at('report', 'judged'))).toHaveLength(1);
+    const contextOf = () =>
+      JSON.parse(readFileSync(at('report', 'report.json'), 'utf8')).setup.more['Text context'];
+    expect(contextOf()).toBe('padded');
+    const masked = await runCli([...SETTINGS, '-o', at('report'), '--text-context', 'masked']);
+    expect(Object.keys(drawn(masked.events()))).toEqual(['measure model', 'explicit prompts, model']);
+    expect(readdirSync(at('report', 'judged'))).toHaveLength(2);
+    expect(contextOf()).toBe('masked');
   });
 
   it('measures groups of prompts each against its own target, and refuses one that cannot be before it draws', async () => {

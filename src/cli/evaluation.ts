@@ -63,13 +63,9 @@ export async function runEvaluation(
 ): Promise<void> {
   const groups = configuredGroups(config.target);
   if (groups === null) return evaluateTarget(runtime, config, null, progress, signal);
-  const { attributes } = openMeasuringBench(
-    runtime,
-    resolveModel(config.model),
-    config.judges,
-    undefined,
-    config.faces,
-  ).classifier;
+  const { attributes } = openMeasuringBench(runtime, resolveModel(config.model), config.judges, {
+    faces: config.faces,
+  }).classifier;
   configuredGroupTargets(config, attributes);
   for (const group of groups) {
     const { for: prompts } = group;
@@ -106,7 +102,7 @@ async function evaluateTarget(
   }
   const measured = spreadItems(set.measured, config.prompts.count ?? set.measured.length);
   const realFiles = config.realImages === undefined ? null : listImages(config.realImages);
-  const bench = openMeasuringBench(runtime, folder, config.judges, config.features, config.faces);
+  const bench = openMeasuringBench(runtime, folder, config.judges, config);
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const targets = measuredTargets(target, attributes);

@@ -38,7 +38,7 @@ export function openLaboratory(
   progress: Progress,
   signal: AbortSignal,
 ): Laboratory {
-  const bench = openMeasuringBench(runtime, folder, folder, {});
+  const bench = openMeasuringBench(runtime, folder, folder, { features: {} });
   const { model } = bench.pipeline;
   const files = new Map<string, readonly ProvenanceFile[]>();
   const filesOf = async (plan: MeasuringPlan, run: FinishedRun | null) => {

@@ -6,6 +6,8 @@ import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import type { TextContext } from '../diffusion/text_context.ts';
+import { withTextContext } from '../diffusion/text_context.ts';
 import type { AttributeResult } from '../evaluate/attribute_result.ts';
 import type { Evaluation, EvaluationRequest } from '../evaluate/evaluate.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
@@ -125,22 +127,26 @@ export function resolveEncoders(judges: string, choice: EncoderChoice = {}): Enc
 
 /**
  * Opens a model, and the judges in its folder or in another one.
- * @param choice encoders whose features are measured; none when left out
- * @param faceChoice detector and classifiers in place of the judges' own
+ * @param choice encoders whose features are measured, none when left out; detector and classifiers in place of the judges'
+ * own; the tokens that the denoiser sees
  * @throws Error naming the folder or file that is missing or wrong
  */
 export function openMeasuringBench(
   runtime: Runtime,
   folder: string,
   judges: string = folder,
-  choice: EncoderChoice = NO_ENCODERS,
-  faceChoice: FaceChoice = {},
+  choice: {
+    readonly features?: EncoderChoice | undefined;
+    readonly faces?: FaceChoice | undefined;
+    readonly textContext?: TextContext | undefined;
+  } = {},
 ): MeasuringBench {
-  const encoders = resolveEncoders(judges, choice);
-  const faces = resolveFaces(judges, faceChoice);
+  const encoders = resolveEncoders(judges, choice.features ?? NO_ENCODERS);
+  const faces = resolveFaces(judges, choice.faces ?? {});
+  const model = withTextContext(openTextToImageModel(folder), choice.textContext ?? 'padded');
   return Object.freeze({
     folder,
-    pipeline: new TextToImagePipeline(runtime, openTextToImageModel(folder)),
+    pipeline: new TextToImagePipeline(runtime, model),
     detector: loadFaceDetector(runtime, faces.detector),
     classifier: createAttributeClassifier(
       runtime,
@@ -215,11 +221,13 @@ export function openRecord(
   files: readonly ProvenanceFile[],
   adapted: boolean,
 ): JudgementRecord {
+  const { textContext } = pipeline.model;
   const digest = settingsDigest({
     version: packageVersion(),
     device: pipeline.runtime.device,
     batchSizes: pipeline.batchSizes,
     scheduler: pipeline.model.scheduler,
+    ...(textContext === 'padded' ? {} : { textContext }),
     steps,
     guidanceScale,
     negativePrompt,
@@ -266,6 +274,7 @@ export async function describeSetup(
     more: {
       'Negative prompt': negativePrompt === '' ? 'none' : negativePrompt,
       'Images of each prompt': imagesPerPrompt,
+      'Text context': bench.pipeline.model.textContext,
       Device: bench.pipeline.runtime.device,
       Software: `Evenhand ${packageVersion()}`,
     },

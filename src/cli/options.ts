@@ -1,6 +1,7 @@
 /** Command line options that several commands share, and parsers of their values. */
 
 import { InvalidArgumentError, Option } from 'commander';
+import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import type { DeviceName } from '../graph/index.ts';
 
 /** Devices by the names that `--device` takes. */
@@ -39,6 +40,14 @@ export function deviceOption(): Option {
   return new Option('-d, --device <name>', 'where to compute; auto takes the first that works')
     .choices(DEVICE_NAMES)
     .default('auto');
+}
+
+/** `--text-context`: which tokens of a prompt the denoiser sees. */
+export function textContextOption(): Option {
+  return new Option(
+    '--text-context <name>',
+    "which tokens of a prompt the U-Net sees: all places, or the prompt's own alone (default: padded)",
+  ).choices(TEXT_CONTEXTS);
 }
 
 /** `--threads`: how many cores one operator may use. */

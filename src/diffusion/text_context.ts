@@ -17,6 +17,9 @@ import {
 import type { ClipTextConfig } from '../models/index.ts';
 import { MASKED_SCORE, textEnds } from '../models/index.ts';
 
+/** Names of the choices. */
+export const TEXT_CONTEXTS = Object.freeze(['padded', 'masked'] as const);
+
 /**
  * - `padded`: the denoiser sees every place, padding too. That is what Stable Diffusion was trained with, and what every
  *   program that loads an adapter does.
@@ -24,7 +27,7 @@ import { MASKED_SCORE, textEnds } from '../models/index.ts';
  *   condition, which the text encoder's last norm never makes, and has no weight in cross-attention: the same as a condition
  *   that was never padded. The text encoder itself needs no mask, for its attention never looks ahead to the padding.
  */
-export type TextContext = 'padded' | 'masked';
+export type TextContext = (typeof TEXT_CONTEXTS)[number];
 
 /** A model, or whatever else says which tokens its denoiser sees. */
 export interface HasTextContext {

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import type { AttributeHead } from '../faces/index.ts';
 import { locateFaceModel } from '../faces/index.ts';
 import type { JudgeFolders, LossWeights, TargetDescription, TargetDistribution } from '../fairness/index.ts';
@@ -127,7 +128,7 @@ const fields = z.strictObject({
    * Which tokens of a prompt the U-Net sees: `padded`, all places, as every program that will load the adapter does (when left
    * out); `masked`, the prompt's own alone.
    */
-  textContext: z.enum(['padded', 'masked']).optional(),
+  textContext: z.enum(TEXT_CONTEXTS).optional(),
   /** Images in memory at once when drawing, judging and differentiating; all when left out. The gradient is the same. */
   microBatch: z.int().min(1).optional(),
   sampler: z

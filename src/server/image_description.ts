@@ -2,6 +2,7 @@
 
 import type { GenerationParameters } from '../diffusion/image_parameters.ts';
 import type { SchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
+import type { TextContext } from '../diffusion/text_context.ts';
 import { SAMPLER_LABELS } from './samplers.ts';
 
 /** What all images of a batch have in common. */
@@ -13,6 +14,8 @@ export interface DescribedImages {
   readonly width: number;
   /** Pixels. */
   readonly height: number;
+  /** Said where it is not `padded`, as other programs have it. */
+  readonly textContext?: TextContext;
   /** Name as the user gave it, name of its folder, and SHA-256 of its weights. */
   readonly model: { readonly name: string; readonly folder: string; readonly sha256: string };
   /** SHA-256 of its file; `null` for a folder of PEFT. */
@@ -37,6 +40,7 @@ export interface ImageDescription {
 /** A function from image to metadata. */
 export function imageDescription(batch: DescribedImages): (image: DescribedImage) => ImageDescription {
   const { scheduler, steps, guidanceScale, width, height, model, adapter, version } = batch;
+  const { textContext = 'padded' } = batch;
   const settings = { steps, guidanceScale, width, height };
   return ({ prompt, negativePrompt, seed }) => ({
     parameters: {
@@ -64,6 +68,7 @@ export function imageDescription(batch: DescribedImages): (image: DescribedImage
       prompt,
       seed,
       scheduler,
+      ...(textContext === 'padded' ? {} : { textContext }),
       model: { name: model.name, sha256: model.sha256 },
       adapter,
       version,

@@ -112,7 +112,7 @@ async function run(
   });
   await fetchModel(config.model, progress, signal);
   const model = resolveModel(config.model);
-  const bench = openMeasuringBench(runtime, model, model, {});
+  const bench = openMeasuringBench(runtime, model, model, { features: {} });
   const { attributes } = bench.classifier;
   const target = configuredTarget(config, attributes);
   const attribute = target.attributes[0]!.name;

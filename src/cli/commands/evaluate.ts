@@ -18,6 +18,7 @@ import {
   numberFrom,
   printConfigOption,
   setOption,
+  textContextOption,
   threadsOption,
 } from '../options.ts';
 import { createProgress } from '../progress.ts';
@@ -44,6 +45,7 @@ const SHORTCUTS: Readonly<Record<string, string>> = Object.freeze({
   steps: 'sampler.steps',
   guidanceScale: 'sampler.guidanceScale',
   realImages: 'realImages',
+  textContext: 'textContext',
 });
 
 const HELP = `
@@ -101,6 +103,7 @@ export function evaluateCommand(io: Io): Command {
       '--explicit <choice>',
       'prompts that name attributes: shipped, none, or a file (default: shipped)',
     )
+    .addOption(textContextOption())
     .option('--real-images <folder>', 'real images to measure the distance to')
     .option('--seed <number>', 'seed of the first image (default: 1000)', integer(0))
     .option('--steps <count>', 'sampling steps (default: 30)', integer(1, 1000))

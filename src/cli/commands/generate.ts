@@ -13,6 +13,8 @@ import {
   schedulerNames,
   supportsKarrasSigmas,
 } from '../../diffusion/schedulers/scheduler_config.ts';
+import type { TextContext } from '../../diffusion/text_context.ts';
+import { withTextContext } from '../../diffusion/text_context.ts';
 import type { PredictionType } from '../../weights/ldm/prediction.ts';
 import { PREDICTION_TYPES } from '../../weights/ldm/prediction.ts';
 import { cancellable } from '../cancellation.ts';
@@ -24,7 +26,15 @@ import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { collect, deviceOption, integer, jsonOption, numberFrom, threadsOption } from '../options.ts';
+import {
+  collect,
+  deviceOption,
+  integer,
+  jsonOption,
+  numberFrom,
+  textContextOption,
+  threadsOption,
+} from '../options.ts';
 import { createProgress, formatDuration } from '../progress.ts';
 import { promptsOfFile } from '../prompts.ts';
 
@@ -45,6 +55,7 @@ interface GenerateOptions extends RuntimeChoice {
   readonly variant?: string;
   readonly predictionType?: PredictionType;
   readonly adapter?: string;
+  readonly textContext?: TextContext;
   readonly output: string;
   readonly json?: boolean;
 }
@@ -105,6 +116,7 @@ export function generateCommand(io: Io): Command {
       ).choices(PREDICTION_TYPES),
     )
     .option('-a, --adapter <file>', 'fine-tuned adapter: LoRA (kohya, diffusers, PEFT) or textual inversion')
+    .addOption(textContextOption())
     .option(
       '-o, --output <folder>',
       'where images are written; nothing there is overwritten',
@@ -123,7 +135,10 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   await cancellable((signal) => fetchModel(options.model, progress, signal, variant), progress.note);
   const folder = resolveModel(options.model, variant);
-  const model = openTextToImageModel(folder, { variant, prediction });
+  const model = withTextContext(
+    openTextToImageModel(folder, { variant, prediction }),
+    options.textContext ?? 'padded',
+  );
   const scheduler = configureScheduler(model, options);
   const request: DrawRequest = {
     prompts,
