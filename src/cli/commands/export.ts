@@ -3,12 +3,18 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import {
+  EXPORT_DTYPES,
+  EXPORT_FORMATS,
+  type ExportDtype,
+  type ExportFormat,
+} from '../../evaluate/export/formats.ts';
 import type { PredictionType } from '../../weights/ldm/prediction.ts';
 import { PREDICTION_TYPES } from '../../weights/ldm/prediction.ts';
 import { cancellable } from '../cancellation.ts';
 import { UsageError } from '../errors.ts';
 import { findAdapter } from '../export_source.ts';
-import { EXPORT_FORMATS, type ExportFormat, exportAdapter } from '../exporting.ts';
+import { carryOutExport } from '../exporting.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import { folderBytes, formatBytes } from '../models.ts';
@@ -23,7 +29,7 @@ interface ExportCommandOptions {
   readonly predictionType?: PredictionType;
   readonly best?: boolean;
   readonly evaluation?: string;
-  readonly dtype?: 'float32' | 'float16';
+  readonly dtype?: ExportDtype;
   readonly token?: string;
   readonly title?: string;
   readonly force?: boolean;
@@ -75,7 +81,7 @@ export function exportCommand(io: Io): Command {
       new Option(
         '--dtype <name>',
         'element type (default: float32; of merged models: as they are stored)',
-      ).choices(['float32', 'float16']),
+      ).choices(EXPORT_DTYPES),
     )
     .option('--token <name>', 'name of soft tokens, which diffusers takes from the file', 'emb_params')
     .option('--title <text>', 'title in the header (default: the name of the output)')
@@ -100,7 +106,7 @@ async function runCommand(at: string, options: ExportCommandOptions, io: Io): Pr
       const { dtype, format, token, variant, predictionType, title = path.parse(output).name } = options;
       const request = { source, output, format, dtype, token, variant, title };
       const { model, evaluation } = options;
-      const done = await exportAdapter(
+      const done = await carryOutExport(
         { ...request, prediction: predictionType, model, evaluation, replace: options.force === true },
         progress,
         signal,

@@ -1,11 +1,12 @@
 /** Text fields of exported files: what an adapter was trained for, how fair it was measured to be, and what it belongs to. */
 
-import type { TextToImageModel } from '../diffusion/model.ts';
-import type { MeasuredAdapter } from './export_source.ts';
-import { packageVersion } from './package.ts';
+import type { TextToImageModel } from '../../diffusion/model.ts';
+import type { MeasuredAdapter } from './measured.ts';
 
 /** What is known of an adapter that is exported. */
 export interface ExportedFacts {
+  /** Version of this program. */
+  readonly version: string;
   /** Name of the base model. */
   readonly model: string;
   /** SHA-256 of the base model's U-Net. */
@@ -14,7 +15,7 @@ export interface ExportedFacts {
   readonly sourceHash: string | null;
   /** Fields that the adapter has already. */
   readonly header: Readonly<Record<string, string>>;
-  /** `target` of the run's configuration. */
+  /** What it was trained for. */
   readonly target?: unknown;
   readonly measured: MeasuredAdapter | null;
   readonly title: string;
@@ -36,7 +37,7 @@ export function exportMetadata(
   const kept = Object.entries(header).filter(([key]) => key.startsWith('evenhand.'));
   return {
     ...Object.fromEntries(kept),
-    'evenhand.version': packageVersion(),
+    'evenhand.version': facts.version,
     'evenhand.model': facts.model,
     'evenhand.model.sha256': modelHash,
     ...(target === undefined ? {} : { 'evenhand.target': JSON.stringify(target) }),
