@@ -22,6 +22,7 @@ import { addAutomatic1111Routes } from './routes/automatic1111.ts';
 import { addBrowserModelRoutes } from './routes/browser_models.ts';
 import { addDocumentationRoutes } from './routes/documentation.ts';
 import { addEventRoutes } from './routes/events.ts';
+import { addExportRoutes } from './routes/exports.ts';
 import { addJobRoutes } from './routes/jobs.ts';
 import { addJudgementRoutes, JUDGEMENTS } from './routes/judgements.ts';
 import { addOpenAiRoutes } from './routes/openai.ts';
@@ -56,6 +57,7 @@ export function createApp(context: ServerContext): App {
   addEventRoutes(app, context);
   addJobRoutes(app, context);
   addResourceRoutes(app, context);
+  addExportRoutes(app, context);
   addBrowserModelRoutes(app, context);
   addJudgementRoutes(app, context);
   addOpenAiRoutes(app, context);

@@ -6,7 +6,14 @@ import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { LiveMeasurement } from '../evaluate/live_measurement.ts';
 import type { Catalogue, PromptSets } from './catalogue.ts';
-import type { CheckAdapterInput, CheckAdapterOutput, EstimateInput, JudgeInput } from './jobs/tasks.ts';
+import type {
+  CheckAdapterInput,
+  CheckAdapterOutput,
+  EstimateInput,
+  ExportInput,
+  ExportOutput,
+  JudgeInput,
+} from './jobs/tasks.ts';
 import type { Metrics } from './operations/metrics.ts';
 import type { statusSchema } from './schemas/operations.ts';
 import type { estimateSchema } from './schemas/resources.ts';
@@ -26,6 +33,8 @@ export interface Queue {
   checkAdapter(input: CheckAdapterInput): Promise<CheckAdapterOutput>;
   /** Says who is in images. @throws ApiFault `does_not_fit` naming the image that cannot be read */
   judge(input: JudgeInput): Promise<LiveMeasurement>;
+  /** Writes an adapter in another format. @throws ApiFault `cancelled` after `signal` */
+  exportAdapter(input: ExportInput, signal: AbortSignal): Promise<ExportOutput>;
   /** Worker processes by lane. */
   workers(): readonly Pick<z.infer<typeof statusSchema>['lanes'][number], 'name' | 'worker' | 'crashes'>[];
 }

@@ -1,15 +1,15 @@
-/** The lanes of a server with their worker processes: drawing, training, and estimating what training costs. */
+/** The lanes of a server with their worker processes: drawing, training, estimating what training costs, and exporting. */
 
 import path from 'node:path';
 import type { JobStore } from '../cluster/job_store.ts';
 import { Lane } from '../cluster/lane.ts';
-import { WorkerCrash, WorkerLink } from '../cluster/worker_link.ts';
+import { TaskCancelled, WorkerCrash, WorkerLink } from '../cluster/worker_link.ts';
 import type { LiveMeasurement } from '../evaluate/live_measurement.ts';
 import type { Queue, ServerContext } from './context.ts';
 import type { ErrorCode } from './errors.ts';
 import { ApiFault } from './errors.ts';
 import { drawWork } from './jobs/draw_work.ts';
-import type { CheckAdapterOutput, EstimateOutput } from './jobs/tasks.ts';
+import type { CheckAdapterOutput, EstimateOutput, ExportOutput } from './jobs/tasks.ts';
 import { trainWork } from './jobs/train_work.ts';
 import { findAdapter } from './storage/adapters.ts';
 
@@ -35,8 +35,8 @@ export interface RunningLanes extends Queue {
   processId(lane: string): number | null;
 }
 
-/** Estimates and checks that may wait for another one. */
-const MOST_ESTIMATES = 8;
+/** Requests that may wait for a process that answers them one after the other. */
+const MOST_WAITING = 8;
 
 /** Makes the lanes of a server; they claim nothing before `start`. */
 export function createLanes(
@@ -86,27 +86,9 @@ export function createLanes(
     prepare: (jobs) => trainWork({ store, onFault, adapterOf, context: context() }, jobs),
   });
   const lanes = [draw, train];
-  const estimator = link('estimate');
-  let estimating: Promise<unknown> = Promise.resolve();
-  let waiting = 0;
-  /** Short work of the estimating process, one after the other; what it says is wrong is answered under `code`. */
-  const ask = async (task: string, input: unknown, code: ErrorCode): Promise<unknown> => {
-    if (waiting >= MOST_ESTIMATES) {
-      const message = `expected fewer than ${MOST_ESTIMATES} waiting estimates and checks`;
-      throw new ApiFault('queue_full', message, { retryAfter: 10 });
-    }
-    waiting++;
-    const result = estimating.then(() => estimator.run(task, input));
-    estimating = result.catch(() => {});
-    try {
-      return await result;
-    } catch (error) {
-      const kind = error instanceof WorkerCrash ? 'worker_crashed' : code;
-      throw new ApiFault(kind, (error as Error).message, { cause: error });
-    } finally {
-      waiting--;
-    }
-  };
+  // An export of a whole model takes as long as its disk: estimates do not wait for it.
+  const [estimator, exporter] = [link('estimate'), link('export')];
+  const [ask, askExporter] = [asker(estimator, 'estimates and checks'), asker(exporter, 'exports')];
   return {
     start() {
       for (const lane of lanes) lane.start();
@@ -120,6 +102,8 @@ export function createLanes(
     estimate: async (input) => (await ask('estimate', input, 'job_failed')) as EstimateOutput,
     checkAdapter: async (input) => (await ask('checkAdapter', input, 'does_not_fit')) as CheckAdapterOutput,
     judge: async (input) => (await ask('judge', input, 'does_not_fit')) as LiveMeasurement,
+    exportAdapter: async (input, signal) =>
+      (await askExporter('exportAdapter', input, 'job_failed', signal)) as ExportOutput,
     workers: () => [
       ...lanes.map(({ name, link: { state, crashes } }) => ({
         name: name as 'draw' | 'train',
@@ -127,10 +111,41 @@ export function createLanes(
         crashes,
       })),
       { name: 'estimate' as const, worker: estimator.state, crashes: estimator.crashes },
+      { name: 'export' as const, worker: exporter.state, crashes: exporter.crashes },
     ],
     processId: (name) => lanes.find((lane) => lane.name === name)?.link.pid ?? null,
     async drain(graceMilliseconds) {
-      await Promise.all([...lanes.map((lane) => lane.drain(graceMilliseconds)), estimator.stop()]);
+      const drained = lanes.map((lane) => lane.drain(graceMilliseconds));
+      await Promise.all([...drained, estimator.stop(), exporter.stop()]);
     },
+  };
+}
+
+type Ask = (task: string, input: unknown, code: ErrorCode, signal?: AbortSignal) => Promise<unknown>;
+
+/** Asks a process one thing after the other; what it says is wrong is answered under `code`. */
+function asker(link: WorkerLink, what: string): Ask {
+  let last: Promise<unknown> = Promise.resolve();
+  let waiting = 0;
+  return async (task, input, code, signal) => {
+    if (waiting >= MOST_WAITING) {
+      const message = `expected fewer than ${MOST_WAITING} waiting ${what}`;
+      throw new ApiFault('queue_full', message, { retryAfter: 10 });
+    }
+    waiting++;
+    const result = last.then(() => {
+      if (signal?.aborted) throw new TaskCancelled('cancelled before its start');
+      return link.run(task, input, undefined, signal);
+    });
+    last = result.catch(() => {});
+    try {
+      return await result;
+    } catch (error) {
+      const crashed = error instanceof WorkerCrash ? 'worker_crashed' : code;
+      const kind = error instanceof TaskCancelled ? 'cancelled' : crashed;
+      throw new ApiFault(kind, (error as Error).message, { cause: error });
+    } finally {
+      waiting--;
+    }
   };
 }

@@ -6,6 +6,7 @@ import type { DeviceName } from '../../graph/index.ts';
 import { Runtime, selectDevice } from '../../graph/index.ts';
 import { checkAdapterTask } from './check_adapter.ts';
 import { createDrawing } from './draw.ts';
+import { createExporting } from './export.ts';
 import { createJudging } from './judge.ts';
 import { estimateTask, evaluateTask, finetuneTask } from './train.ts';
 
@@ -32,6 +33,7 @@ serveTasks(
     evaluate: (async (input, context) => evaluateTask(await openRuntime(), input, context)) as Task,
     checkAdapter: checkAdapterTask,
     judge: createJudging(openRuntime),
+    exportAdapter: createExporting(),
     estimate: async (input: never) => estimateTask(await openRuntime(), input),
   },
   async () => {

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import type { SchedulerName } from '../../diffusion/schedulers/scheduler_config.ts';
+import type { ExportDtype, ExportFormat } from '../../evaluate/export/formats.ts';
 import type { LiveMeasurement } from '../../evaluate/live_measurement.ts';
 import type {
   evaluateRequestSchema,
@@ -141,6 +142,34 @@ export interface JudgeInput {
   readonly modelFolder: string;
   readonly images: readonly string[];
 }
+
+/** Input of the task `exportAdapter`. */
+export interface ExportInput {
+  readonly adapterFile: string;
+  readonly modelFolder: string;
+  /** Name of the adapter. */
+  readonly name: string;
+  /** What it was trained for; null where only its own header may say. */
+  readonly target: unknown;
+  /** Reports that may be about it, the likeliest first. */
+  readonly reports: readonly string[];
+  readonly format?: ExportFormat | undefined;
+  readonly dtype?: ExportDtype | undefined;
+  readonly token?: string | undefined;
+  /** Empty folder that the export is written into. */
+  readonly folder: string;
+}
+/** Output of the task `exportAdapter`. */
+export type ExportOutput =
+  | {
+      readonly format: ExportFormat;
+      /** File, or folder, in the folder. */
+      readonly written: string;
+      /** Position of the report whose numbers are in the header. */
+      readonly report: number | null;
+    }
+  /** Why the adapter cannot be exported like this. */
+  | { readonly refused: string };
 
 /** Input of the task `estimate`. */
 export type EstimateInput = FinetuneInput;

@@ -203,18 +203,11 @@ export function addResourceRoutes(app: App, context: ServerContext): void {
 
 function addAdapterRoutes(app: App, context: ServerContext): void {
   const { db, data } = context;
-  const adapterOf = async (named: string): Promise<AdapterRow> => {
-    const row = await findAdapter(db, named);
-    if (row === undefined) {
-      throw new ApiFault('not_found', `adapter: expected the id or name of an adapter, received ${named}`);
-    }
-    return row;
-  };
   app.openapi(routes.adapters, async (c) =>
     c.json({ adapters: (await listAdapters(db)).map(describeAdapter) }, 200),
   );
   app.openapi(routes.adapter, async (c) =>
-    c.json(describeAdapter(await adapterOf(c.req.valid('param').id)), 200),
+    c.json(describeAdapter(await requireAdapter(context, c.req.valid('param').id)), 200),
   );
   app.openapi(routes.uploadAdapter, async (c) => {
     const { name, model } = c.req.valid('query');
@@ -228,18 +221,25 @@ function addAdapterRoutes(app: App, context: ServerContext): void {
     return c.json(describeAdapter(row), 201, { Location: `/api/v1/adapters/${row.id}` });
   });
   app.openapi(routes.deleteAdapter, async (c) => {
-    const row = await adapterOf(c.req.valid('param').id);
+    const row = await requireAdapter(context, c.req.valid('param').id);
     await deleteAdapter(db, data.path, row);
     return c.body(null, 204);
   });
   app.get('/api/v1/adapters/:id/file', requireScope('generate'), async (c) => {
-    const row = await adapterOf(c.req.param('id'));
+    const row = await requireAdapter(context, c.req.param('id'));
     const file = fileInside(data.path, row.file);
     if (file === null) throw new ApiFault('not_found', `adapter ${row.id}: its file is gone`);
     return sendFile(c, file, {
       'Content-Disposition': `attachment; filename="${row.name}${path.extname(file)}"`,
     });
   });
+}
+
+/** The adapter with an id or a name. @throws ApiFault `not_found` */
+export async function requireAdapter({ db }: ServerContext, named: string): Promise<AdapterRow> {
+  const row = await findAdapter(db, named);
+  if (row !== undefined) return row;
+  throw new ApiFault('not_found', `adapter: expected the id or name of an adapter, received ${named}`);
 }
 
 function describeAdapter(row: AdapterRow): z.infer<typeof schemas.adapterSchema> {

@@ -11,7 +11,7 @@ export const readinessSchema = z
   .openapi('Readiness');
 
 /** Lanes of the queue: each has worker processes of its own, so that drawing does not wait for training. */
-export const laneNames = Object.freeze(['draw', 'train', 'estimate'] as const);
+export const laneNames = Object.freeze(['draw', 'train', 'estimate', 'export'] as const);
 
 /** Queue and workers. */
 export const statusSchema = z

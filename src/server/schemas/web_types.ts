@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type * as accounts from './accounts.ts';
 import type * as browserModels from './browser_models.ts';
 import type * as common from './common.ts';
+import type * as exports from './exports.ts';
 import type * as events from './job_events.ts';
 import type * as jobs from './jobs.ts';
 import type * as operations from './operations.ts';
@@ -55,6 +56,8 @@ export type Model = z.infer<typeof resources.modelSchema>;
 export type BrowserModel = z.infer<typeof browserModels.browserModelSchema>;
 /** An adapter. */
 export type Adapter = z.infer<typeof resources.adapterSchema>;
+/** An export that is ready. */
+export type AdapterExport = z.infer<typeof exports.adapterExportSchema>;
 /** A prompt set. */
 export type PromptSet = z.infer<typeof resources.promptSetSchema>;
 /** The prompts of one part of a set. */

@@ -1,0 +1,90 @@
+/** What an export of an adapter needs of the server: its file, its model, and the evaluations that measured it. */
+
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { sql } from 'kysely';
+import type { z } from 'zod';
+import type { ServerContext } from '../context.ts';
+import { ApiFault } from '../errors.ts';
+import type { ExportInput } from '../jobs/tasks.ts';
+import type { exportQuery } from '../schemas/exports.ts';
+import type { AdapterRow } from '../storage/adapters.ts';
+import { fileInside } from '../storage/files.ts';
+import type { PreparedExport, PreparedExports } from './prepared.ts';
+
+/** How an adapter is exported. */
+export type ExportChoice = z.output<typeof exportQuery>;
+
+/** Evaluations whose reports are looked at. */
+const MOST_EVALUATIONS = 10;
+
+interface Report {
+  readonly job: string;
+  readonly file: string;
+}
+
+/**
+ * Exports an adapter, or gives the export that is there already.
+ * @throws ApiFault `does_not_fit` when the format has no place for it, `not_found` when its file or model is gone, `cancelled`
+ * after `signal`
+ */
+export async function exportAdapterOf(
+  context: ServerContext,
+  exports: PreparedExports,
+  row: AdapterRow,
+  choice: ExportChoice,
+  signal: AbortSignal,
+): Promise<PreparedExport> {
+  const { data, catalogue, queue } = context;
+  const adapterFile = fileInside(data.path, row.file);
+  if (adapterFile === null) throw new ApiFault('not_found', `adapter ${row.id}: its file is gone`);
+  const { folder: modelFolder } = catalogue.model(row.model);
+  const reports = await reportsOn(context, row);
+  const key = createHash('sha256')
+    .update(JSON.stringify([row.id, row.name, choice, reports.map(({ job }) => job)]))
+    .digest('hex');
+  return exports.prepare(
+    key,
+    async (folder, cancelled) => {
+      if (context.draining) throw shuttingDown();
+      const input: ExportInput = {
+        ...choice,
+        adapterFile,
+        modelFolder,
+        name: row.name,
+        target: row.target,
+        reports: reports.map(({ file }) => file),
+        folder,
+      };
+      const output = await queue.exportAdapter(input, cancelled).catch((error: unknown) => {
+        throw context.draining ? shuttingDown() : error;
+      });
+      if ('refused' in output) throw new ApiFault('does_not_fit', output.refused, { field: 'format' });
+      const { format, written, report } = output;
+      return { format, name: written, evaluation: report === null ? null : reports[report]!.job };
+    },
+    signal,
+  );
+}
+
+function shuttingDown(): ApiFault {
+  return new ApiFault('shutting_down', 'the server is shutting down', { retryAfter: 30 });
+}
+
+/** Reports of evaluations of an adapter, newest first. Those by group are left out: each is about a part of the prompts. */
+async function reportsOn({ db, data }: ServerContext, { id }: AdapterRow): Promise<Report[]> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select(['id', 'request', 'result'])
+    .where('kind', '=', 'evaluate')
+    .where('status', '=', 'succeeded')
+    .where(sql<boolean>`request->>'adapter' = ${id}`)
+    .orderBy('sequence', 'desc')
+    .limit(MOST_EVALUATIONS)
+    .execute();
+  return rows
+    .filter(({ result }) => (result as { groups?: unknown } | null)?.groups == null)
+    .map((row) => ({ job: row.id, file: path.join(data.jobFolder(row.id), 'report.json') }))
+    .filter(({ file }) => existsSync(file));
+}
