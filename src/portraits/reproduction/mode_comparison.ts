@@ -2,7 +2,7 @@
 
 import { lineChart } from '../../evaluate/figures.ts';
 import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
-import { runFields } from './runs.ts';
+import { runFields, sizeInWords } from './runs.ts';
 import type { Laboratory, LogLine, PartResult } from './types.ts';
 
 const MODES = Object.freeze(['adjusted', 'reference'] as const);
@@ -120,7 +120,7 @@ export async function compareModes(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Adjusted against reference',
     text: [
-      `${seeds} seeds, ${budget.iterations} iterations of ${budget.images} images each, text encoder, towards equal shares of ` +
+      `${seeds} seeds, ${sizeInWords(budget)}, text encoder, towards equal shares of ` +
         `women and men; validated every ${every} iterations on ${measure.prompts} prompts with ${measure.images} images each, ` +
         "by the loss's classifier on the averaged weights.",
       `The common bias is the larger of the two mean biases at the end: ${common}. Runs that never come down to it are counted, ` +

@@ -25,8 +25,8 @@ export interface Part {
 const DIFFERENTIATED = 3;
 
 /** Units of a run: images of both models with guidance, and the gradient through `branches` of guidance's two. */
-function trainUnits({ iterations, images, steps, timesteps }: RunBudget, branches = 1): number {
-  return iterations * images * (4 * steps + DIFFERENTIATED * branches * timesteps);
+function trainUnits({ iterations, prompts, images, steps, timesteps }: RunBudget, branches = 1): number {
+  return iterations * prompts * images * (4 * steps + DIFFERENTIATED * branches * timesteps);
 }
 
 /** Units of measuring `models` models. */

@@ -5,7 +5,7 @@ import type { Evaluation } from '../../evaluate/evaluate.ts';
 import { dotPlot } from '../../evaluate/figures.ts';
 import { wilsonInterval } from '../../evaluate/intervals.ts';
 import { biasNumber, chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
-import { runFields } from './runs.ts';
+import { runFields, sizeInWords } from './runs.ts';
 import { trainConcepts } from './tables.ts';
 import type { DrawnFigure, Laboratory, PartResult, ResultNumber } from './types.ts';
 
@@ -82,7 +82,7 @@ export async function figure9(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Figure 9: a share that is not even',
     text: [
-      `${age.iterations} iterations of ${age.images} images towards equal shares of gender and race, and in each of their ` +
+      `${sizeInWords(age)} towards equal shares of gender and race, and in each of their ` +
         'groups 75% young and 25% old people. "distance to 25%" is the mean over occupations of the absolute difference.',
     ],
     numbers,

@@ -39,6 +39,12 @@ export interface RunChoice {
   readonly validation?: Readonly<Record<string, unknown>>;
 }
 
+/** A run's size as its results tell it: `150 iterations of 3 prompts with 8 images each`. */
+export function sizeInWords({ iterations, prompts, images }: RunBudget): string {
+  const each = prompts === 1 ? `${images} images` : `${prompts} prompts with ${images} images each`;
+  return `${iterations} iterations of ${each}`;
+}
+
 /** The configuration of a run. */
 export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunChoice): RunFields {
   const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
@@ -50,11 +56,16 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     target: concepts ? CONCEPTS.map((list) => ({ for: list, ...target })) : target,
     // Graphs for more images than there are would be filled up with copies.
     ...(run.images < DEFAULT_BATCH_SIZE ? { microBatch: run.images } : {}),
-    prompts: { train: 'occupations', imagesPerPrompt: run.images },
+    prompts: { train: 'occupations', perIteration: run.prompts, imagesPerPrompt: run.images },
     sampler: { steps: [run.steps, run.steps], ...(guidanceScale === null ? {} : { guidanceScale }) },
     gradient: { mode, branches: 'conditional', timesteps: run.timesteps },
     loss: { ...(choice.target === 'gender' ? LOSSES.gender : LOSSES.joint), ratios: RATIOS },
-    optimizer: { iterations: run.iterations, learningRate: LEARNING_RATES[part], averageDecay: 0.95 },
+    optimizer: {
+      iterations: run.iterations,
+      learningRate: LEARNING_RATES[part],
+      schedule: 'linear',
+      averageDecay: 0.95,
+    },
     validation: { prompts: CONCEPTS.length, ...validation },
     checkpointEvery: Math.max(1, Math.min(10, run.iterations)),
   };

@@ -3,6 +3,8 @@
 /** Finetuning of a part. */
 export interface RunBudget {
   readonly iterations: number;
+  /** Prompts of an iteration, and images of each. */
+  readonly prompts: number;
   readonly images: number;
   /** Sampling steps, and how many of them receive the gradient. */
   readonly steps: number;
@@ -53,15 +55,30 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     measureSteps: 2,
     guidanceScale: 2,
     seed: 1000,
-    table1: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
-    concepts: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 1, images: 3 } },
-    lossCurves: { iterations: 3, images: 2, steps: 2, timesteps: 2, averageOver: 2 },
+    table1: {
+      iterations: 1,
+      prompts: 1,
+      images: 3,
+      steps: 2,
+      timesteps: 1,
+      measure: { prompts: 2, images: 4 },
+    },
+    concepts: {
+      iterations: 1,
+      prompts: 1,
+      images: 3,
+      steps: 2,
+      timesteps: 1,
+      measure: { prompts: 1, images: 3 },
+    },
+    lossCurves: { iterations: 3, prompts: 1, images: 2, steps: 2, timesteps: 2, averageOver: 2 },
     scales: { runs: 2, steps: 3 },
     paths: { steps: 3 },
     grids: { prompts: 1, images: 3 },
-    age: { iterations: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
+    age: { iterations: 1, prompts: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
     modes: {
       iterations: 2,
+      prompts: 1,
       images: 3,
       steps: 2,
       timesteps: 1,
@@ -75,16 +92,38 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     measureSteps: 12,
     guidanceScale: null,
     seed: 1000,
-    table1: { iterations: 150, images: 24, steps: 8, timesteps: 4, measure: { prompts: 20, images: 60 } },
-    concepts: { iterations: 240, images: 40, steps: 8, timesteps: 4, measure: { prompts: 8, images: 160 } },
-    lossCurves: { iterations: 200, images: 4, steps: 20, timesteps: 20, averageOver: 20 },
+    table1: {
+      iterations: 150,
+      prompts: 3,
+      images: 8,
+      steps: 8,
+      timesteps: 4,
+      measure: { prompts: 20, images: 60 },
+    },
+    concepts: {
+      iterations: 240,
+      prompts: 2,
+      images: 20,
+      steps: 8,
+      timesteps: 4,
+      measure: { prompts: 8, images: 160 },
+    },
+    lossCurves: { iterations: 200, prompts: 1, images: 4, steps: 20, timesteps: 20, averageOver: 20 },
     scales: { runs: 20, steps: 20 },
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
-    age: { iterations: 300, images: 40, steps: 8, timesteps: 4, measure: { prompts: 20, images: 60 } },
+    age: {
+      iterations: 300,
+      prompts: 2,
+      images: 20,
+      steps: 8,
+      timesteps: 4,
+      measure: { prompts: 20, images: 60 },
+    },
     modes: {
       iterations: 80,
-      images: 16,
+      prompts: 2,
+      images: 8,
       steps: 8,
       timesteps: 4,
       seeds: 5,

@@ -4,7 +4,7 @@ import type { BarGroup } from '../../evaluate/figures.ts';
 import { comparisonBars } from '../../evaluate/figures.ts';
 import { biasNumber, chartFigure, similarityNumbers } from './measures.ts';
 import { TABLE_1, TABLE_2 } from './published.ts';
-import { CONCEPTS, runFields } from './runs.ts';
+import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
 import type { DrawnFigure, FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
 
 const TRAINED = Object.freeze([
@@ -39,7 +39,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Table 1: what is trained',
     text: [
-      `Each part was finetuned for ${budget.iterations} iterations of ${budget.images} images towards equal shares of ` +
+      `Each part was finetuned for ${sizeInWords(budget)} towards equal shares of ` +
         `women and men, and measured on ${what.prompts.length} held-out occupations, ${what.imagesPerPrompt} images of each, ` +
         'by a classifier that no training has seen. CLIP-I and DINO compare with the original model from the same noise.',
     ],
@@ -86,7 +86,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Table 2: many concepts at once',
     text: [
-      `One run of ${budget.iterations} iterations of ${budget.images} images over occupations, sports, occupations with ` +
+      `One run of ${sizeInWords(budget)} over occupations, sports, occupations with ` +
         'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race. ' +
         `Measured on ${budget.measure.prompts} held-out prompts of each, ${budget.measure.images} images a prompt.`,
     ],
