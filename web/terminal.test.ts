@@ -45,6 +45,7 @@ afterEach(async () => {
 
 const show = (fragment: string) => page.goto(`${server.url}${fragment}`);
 const button = (name: string) => page.getByRole('button', { name, exact: true });
+const group = (name: string) => page.getByRole('group', { name: `Group ${name}`, exact: true });
 const heading = (name: string) => page.getByRole('heading', { name, exact: true });
 const stored = (key: string) =>
   page.evaluate(`localStorage.getItem('evenhand.${key}')`).then((text) => JSON.parse(String(text)));
@@ -163,6 +164,23 @@ describe('Audit', () => {
     await expect.poll(() => page.getByLabel('One prompt a line').inputValue()).toBe('a chef\n\na judge\n');
   });
 
+  test('measures groups of prompts, each against its own target, with a report of each', async () => {
+    await show('#/audit');
+    await page.getByText('By group of prompts').click();
+    await button('Add a group').click();
+    await group('sports').getByRole('slider', { name: 'female' }).fill('60');
+    await page.getByLabel('Prompts of each group, at most').fill('3');
+    await page.getByText('96 images in all.').waitFor();
+    await button('Start the audit').click();
+    await page.getByRole('link', { name: 'Open the report on sports' }).waitFor();
+    for (const [name, share] of Object.entries({ occupations: '50%', sports: '60%' })) {
+      const measured = page.getByRole('region', { name: `The model, ${name}` });
+      const row = measured.getByRole('table', { name: 'gender' }).getByRole('row', { name: /^female/ });
+      await expect.poll(() => row.textContent()).toContain(share);
+    }
+    await heading('gender on 2 groups').waitFor();
+  });
+
   test('refuses a target that does not add up, and mends it', async () => {
     await show('#/audit');
     await page.getByRole('switch', { name: 'race' }).check();
@@ -204,8 +222,48 @@ describe('Fine-tune', () => {
       .waitFor();
     await page.getByText('Iteration 300').first().waitFor();
     const waiting = page.waitForEvent('download');
-    await page.getByRole('link', { name: 'Export' }).first().click();
+    await page.getByRole('link', { name: 'Download' }).first().click();
     expect((await waiting).suggestedFilename()).toBe('even-test.safetensors');
+  });
+
+  test('aims each group of prompts at a target of its own: added, named, checked, removed and kept', async () => {
+    await show('#/finetune');
+    await page.getByText('By group of prompts').click();
+    await group('occupations').waitFor();
+    await button('Add a group').click();
+    await page.getByText('Group sports added; there are 2.').waitFor();
+    await expect.poll(() => page.evaluate('document.activeElement.textContent')).toMatch(/^sports gender 50/);
+    await group('sports').getByRole('slider', { name: 'female' }).fill('30');
+    await button('Add a group').click();
+    await page.getByText(/^Group no prompts yet: Write at least one prompt\.$/).waitFor();
+    expect(await button('Start').isDisabled()).toBe(true);
+    const third = group('no prompts yet');
+    await third.getByLabel('Name of the group').fill('Sports');
+    await page.getByText('Another group is called “sports”: give this one another name.').first().waitFor();
+    await group('Sports').getByLabel('One prompt a line').fill('a person on a horse\na person on a pony');
+    await group('Sports').getByLabel('Name of the group').fill('riders');
+    await group('riders').getByRole('switch', { name: 'age' }).check();
+    await group('riders').getByLabel('young, percent').fill('97');
+    await page.getByText('riders: age, old: 3% of 16 images is less than one').waitFor();
+    await group('riders').getByLabel('young, percent').fill('75');
+    await page.getByText(/^Achievable:/).waitFor();
+    await group('occupations').getByRole('button', { name: 'Remove group occupations' }).click();
+    await page.getByText('Group occupations removed; 2 left.').waitFor();
+    await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Add a group');
+    await page.reload();
+    await group('riders').waitFor();
+    await button('Start').click();
+    await heading('gender, age: gender, age, 100 iterations').waitFor();
+    const riders = { for: ['a person on a horse', 'a person on a pony'], name: 'riders' };
+    expect(server.sent.at(-1)).toMatchObject({
+      target: [
+        { for: 'sports', gender: { female: 0.3, male: 0.7 } },
+        { ...riders, gender: { female: 0.3, male: 0.7 }, age: { young: 0.75, old: 0.25 } },
+      ],
+      validation: { prompts: 4 },
+    });
+    await page.getByText('One for all').click();
+    await expect.poll(() => page.getByLabel('Set', { exact: true }).inputValue()).toBe('occupations');
   });
 });
 
@@ -222,6 +280,44 @@ describe('Models', () => {
     await button('Delete to-delete for good').click();
     await expect.poll(() => heading('to-delete').count()).toBe(1);
   });
+
+  test('exports an adapter for another program, by keyboard alone', async () => {
+    await finetuneBriefly('to-export');
+    await show('#/models');
+    const row = page
+      .getByRole('listitem')
+      .filter({ has: heading('to-export') })
+      .first();
+    await row.getByText('Export for another program').focus();
+    await page.keyboard.press('Enter');
+    const form = row.locator('form');
+    await page.keyboard.press('Tab');
+    await expect.poll(() => page.evaluate('document.activeElement.labels[0].textContent')).toBe('Format');
+    await page.keyboard.press('End');
+    await form.getByText(/as a tar archive as large as the model/).waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await expect.poll(() => form.getByLabel('In half precision').isChecked()).toBe(true);
+    await page.keyboard.press('Tab');
+    const waiting = page.waitForEvent('download');
+    await page.keyboard.press('Enter');
+    const download = await waiting;
+    expect(download.suggestedFilename()).toBe('to-export-merged.tar');
+    expect(download.url()).toMatch(/format=merged&dtype=float16$/);
+    await form.getByRole('status').getByText('3.2 GB; not audited yet').waitFor();
+    await form.getByLabel('Format').selectOption('kohya');
+    await expect.poll(() => form.getByRole('link').count()).toBe(0);
+    server.failNext(new URL(download.url()).pathname, 422, {
+      error: {
+        code: 'does_not_fit',
+        message: 'soft tokens cannot be written as kohya',
+        field: 'format',
+        requestId: 'r',
+      },
+    });
+    await form.getByRole('button', { name: 'Export' }).click();
+    await form.getByRole('alert').getByText('format: soft tokens cannot be written as kohya').waitFor();
+  });
 });
 
 describe('every page', () => {
@@ -232,9 +328,16 @@ describe('every page', () => {
       await openPage({ colorScheme: theme, viewport: { width: 390, height: 844 } });
       await finetuneBriefly(`axe-${theme}`);
       const run = new URL(page.url()).hash;
+      for (const name of ['finetune', 'audit']) {
+        await show(`#/${name}`);
+        await page.getByText('By group of prompts').click();
+        await button('Add a group').click();
+        await page.getByText('there are 2.').waitFor();
+      }
       for (const fragment of [run, ...PAGES.map((name) => `#/${name}`)]) {
         await show(fragment);
         await page.getByRole('heading', { level: 1 }).waitFor();
+        for (const closed of await page.getByText('Export for another program').all()) await closed.click();
         await page.getByRole('main').getByRole('heading', { level: 2 }).first().waitFor();
         const { violations } = await new AxeBuilder({ page }).analyze();
         expect(violations.map(({ id, nodes }) => `${fragment} ${id}: ${nodes[0]!.html}`)).toEqual([]);

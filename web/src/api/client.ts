@@ -3,6 +3,7 @@
 import { ApiError } from './errors.ts';
 import type {
   Adapter,
+  AdapterExport,
   BrowserModel,
   Estimate,
   FinetuneRequest,
@@ -112,6 +113,14 @@ export async function listAdapters(): Promise<readonly Adapter[]> {
 /** Sends the file of an adapter. */
 export function uploadAdapter(file: Blob, name: string, model: string): Promise<Adapter> {
   return json('POST', `api/v1/adapters?${new URLSearchParams({ name, model })}`, { file });
+}
+
+/** Makes an adapter ready for another program; what comes back says where it can be fetched. */
+export function prepareExport(
+  id: string,
+  choice: { readonly format: AdapterExport['format']; readonly dtype?: string; readonly token?: string },
+): Promise<AdapterExport> {
+  return json('POST', `api/v1/adapters/${encodeURIComponent(id)}/export?${new URLSearchParams(choice)}`);
 }
 
 /** Removes an adapter. */

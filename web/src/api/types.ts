@@ -2,6 +2,7 @@
 
 export type {
   Adapter,
+  AdapterExport,
   BrowserModel,
   Estimate,
   EvaluateRequest,

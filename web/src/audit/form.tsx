@@ -1,13 +1,13 @@
 /** The form of Audit. */
 
 import type { Adapter, Model, PromptSet } from '../api/types.ts';
+import { AimEditor } from '../components/aim_editor.tsx';
 import { AdapterField, ModelField } from '../components/choices.tsx';
 import { More, NumberField, Switch } from '../components/controls.tsx';
-import { PromptSourceEditor } from '../components/prompt_source_editor.tsx';
-import { TargetEditor } from '../components/target_editor.tsx';
+import { aimFault } from '../lib/aim.ts';
 import { counted } from '../lib/format.ts';
 import type { AuditSettings } from './settings.ts';
-import { auditFault, auditPrompts } from './settings.ts';
+import { auditPrompts } from './settings.ts';
 
 /** All settings and the button. */
 export function AuditForm({
@@ -30,10 +30,10 @@ export function AuditForm({
   readonly start: () => void;
 }) {
   const attributes = model?.attributes ?? [];
-  const set = promptSets.find(({ name }) => name === settings.source.set);
-  const prompts = auditPrompts(settings, set?.test ?? null);
+  const sizes = new Map(promptSets.map(({ name, test }) => [name, test]));
+  const prompts = auditPrompts(settings, sizes);
   const images = prompts * settings.imagesPerPrompt * (settings.adapter === '' ? 1 : 2);
-  const fault = model === null ? null : auditFault(settings, attributes);
+  const fault = model === null ? null : aimFault(settings, attributes);
   return (
     <form
       className="controls"
@@ -43,13 +43,24 @@ export function AuditForm({
         if (fault === null) start();
       }}
     >
-      <PromptSourceEditor
-        source={settings.source}
+      <AimEditor
+        legend="Measure against"
+        attributes={attributes}
+        aim={settings}
         promptSets={promptSets}
         split="test"
         withCount
-        onChange={(source) => change({ source })}
+        onChange={change}
       />
+      {settings.byGroup && (
+        <NumberField
+          label="Prompts of each group, at most"
+          value={settings.source.count}
+          least={1}
+          most={5000}
+          onChange={(count) => change({ source: { ...settings.source, count } })}
+        />
+      )}
       <NumberField
         label="Images of each prompt"
         value={settings.imagesPerPrompt}
@@ -57,12 +68,6 @@ export function AuditForm({
         most={1024}
         hint={`${counted(images, 'image')} in all. More images make the intervals narrower.`}
         onChange={(imagesPerPrompt) => change({ imagesPerPrompt })}
-      />
-      <TargetEditor
-        legend="Measure against"
-        attributes={attributes}
-        draft={settings.target}
-        onChange={(target) => change({ target })}
       />
       <AdapterField
         value={settings.adapter}

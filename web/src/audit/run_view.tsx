@@ -1,6 +1,6 @@
 /** One audit: how far it is, what it has measured so far, and its report. */
 
-import { Fragment, useState } from 'react';
+import { Fragment } from 'react';
 import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
 import { readReport } from '../api/report_data.ts';
@@ -9,20 +9,24 @@ import { useJob, useLoaded } from '../api/use_job.ts';
 import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { counted, duration, moment } from '../lib/format.ts';
+import { useAction } from '../lib/use_action.ts';
 import { attributesOf } from '../models/target_words.ts';
 import { MeasuredView } from './measured_view.tsx';
 
 /** An audit in a line: what was measured on which prompts. */
 export function describeAudit(job: Job): string {
   if (job.kind !== 'evaluate') return job.id;
-  const { test, count } = job.request.prompts;
-  const prompts =
-    typeof test === 'string'
-      ? `${count === undefined ? '' : `${count} of `}${test}`
-      : counted(test.length, 'own prompt');
-  const attributes = attributesOf(job.request.target).join(', ');
-  const on = Array.isArray(job.request.target) ? counted(job.request.target.length, 'group') : prompts;
-  return `${attributes} on ${on}${job.request.adapter ? ', with an adapter' : ''}`;
+  const { target, prompts, adapter } = job.request;
+  const on = Array.isArray(target) ? counted(target.length, 'group') : promptsInWords(prompts);
+  return `${attributesOf(target).join(', ')} on ${on}${adapter ? ', with an adapter' : ''}`;
+}
+
+function promptsInWords({
+  test,
+  count,
+}: (Job & { readonly kind: 'evaluate' })['request']['prompts']): string {
+  if (typeof test !== 'string') return counted(test.length, 'own prompt');
+  return `${count === undefined ? '' : `${count} of `}${test}`;
 }
 
 /** Measurements of a finished audit from the data of its report; `null` before. */
@@ -37,7 +41,7 @@ function useReport(job: Job | null): readonly Measured[] | null {
 /** Follows a job and shows it. */
 export function AuditRunView({ id }: { readonly id: string }) {
   const [state, follow] = useJob(id);
-  const [failure, setFailure] = useState<unknown>(null);
+  const { error: failure, run } = useAction();
   const { job, progress, notes, error, connected } = state;
   const reported = useReport(job);
   const measured = reported ?? state.measured;
@@ -46,10 +50,11 @@ export function AuditRunView({ id }: { readonly id: string }) {
     return <ErrorNotice error={new Error(`Expected an audit, received a job of the kind ${job.kind}.`)} />;
   }
   const isOver = isFinal(job.status);
-  const act = (action: (id: string) => Promise<unknown>) => () => {
-    setFailure(null);
-    action(id).then(follow, setFailure);
-  };
+  const act = (action: (id: string) => Promise<unknown>) => () =>
+    run(async () => {
+      await action(id);
+      follow();
+    });
   return (
     <article className="stack" aria-label="Audit">
       <header>

@@ -2,7 +2,8 @@
 
 import type { ReactNode } from 'react';
 import type { Adapter, Model } from '../api/types.ts';
-import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
+import { AdapterField, ModelField } from '../components/choices.tsx';
+import { More, NumberField, Switch, TextField } from '../components/controls.tsx';
 import { DiceIcon } from '../components/icons.tsx';
 import type { CreateSettings } from './settings.ts';
 import { guidanceOf, LIMITS, randomSeed } from './settings.ts';
@@ -76,16 +77,9 @@ export function CreateForm({
           }
         />
       </div>
-      <SelectField
-        label="Adapter"
+      <AdapterField
         value={settings.adapter}
-        options={[
-          { value: '', label: 'none: the model as it is' },
-          ...adapters.map(({ id, name, origin }) => ({
-            value: id,
-            label: origin === 'best' ? `${name} (best validation)` : name,
-          })),
-        ]}
+        adapters={adapters}
         onChange={(adapter) => change({ adapter })}
       />
       {settings.adapter !== '' && (
@@ -130,10 +124,10 @@ export function CreateForm({
           checked={settings.newSeed}
           onChange={(newSeed) => change({ newSeed })}
         />
-        <SelectField
-          label="Model"
+        <ModelField
           value={model?.name ?? ''}
-          options={models.map(({ name, side }) => ({ value: name, label: `${name} (${side} × ${side})` }))}
+          models={models}
+          describe={({ name, side }) => `${name} (${side} × ${side})`}
           onChange={(name) => change({ model: name, guidanceScale: null, adapter: '' })}
         />
       </More>

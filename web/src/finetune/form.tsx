@@ -1,11 +1,10 @@
 /** The form of Fine-tune: concepts and target, prompts, what is trained, and the cost before the start. */
 
 import type { Estimate, Model, PromptSet } from '../api/types.ts';
+import { AimEditor } from '../components/aim_editor.tsx';
 import { ModelField } from '../components/choices.tsx';
 import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
 import { ErrorNotice, Notice } from '../components/notice.tsx';
-import { PromptSourceEditor } from '../components/prompt_source_editor.tsx';
-import { TargetEditor } from '../components/target_editor.tsx';
 import { bytes, count, duration } from '../lib/format.ts';
 import type { FinetuneSettings, PartName } from './settings.ts';
 import { cellsOf, finetuneFault, PARTS, unreachable } from './settings.ts';
@@ -57,8 +56,8 @@ function Achievable({
   readonly settings: FinetuneSettings;
   readonly attributes: Model['attributes'];
 }) {
-  const problems = unreachable(settings.target, attributes, settings.imagesPerPrompt);
-  const cells = cellsOf(settings.target, attributes);
+  const problems = unreachable(settings, attributes, settings.imagesPerPrompt);
+  const cells = cellsOf(settings, attributes);
   if (problems.length > 0) {
     return (
       <Notice kind="warn">
@@ -77,8 +76,8 @@ function Achievable({
     return (
       <Notice kind="warn">
         <p className="small">
-          The concepts together have {cells} groups, more than the {settings.imagesPerPrompt} images of a
-          prompt: each batch shows only some of them. More images a prompt steer better.
+          The concepts together have {cells} combinations, more than the {settings.imagesPerPrompt} images of
+          a prompt: each batch shows only some of them. More images a prompt steer better.
         </p>
       </Notice>
     );
@@ -124,20 +123,17 @@ export function FinetuneForm({
         if (!isBlocked) start();
       }}
     >
-      <TargetEditor
+      <AimEditor
         legend="Concepts and target"
         attributes={attributes}
-        draft={settings.target}
-        onChange={(target) => change({ target })}
-      />
-      {fault === null && <Achievable settings={settings} attributes={attributes} />}
-      <PromptSourceEditor
-        source={settings.source}
+        aim={settings}
         promptSets={promptSets}
         split="train"
         withCount={false}
-        onChange={(source) => change({ source })}
-      />
+        onChange={change}
+      >
+        {fault === null && <Achievable settings={settings} attributes={attributes} />}
+      </AimEditor>
       <div className="pair">
         <NumberField
           label="Iterations"

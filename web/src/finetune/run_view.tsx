@@ -1,6 +1,6 @@
 /** One fine-tuning: how far it is, its curves and samples, and the adapters that came out. */
 
-import { useEffect, useMemo, useState } from 'react';
+import { useEffect, useMemo } from 'react';
 import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
 import { isFinal } from '../api/job_state.ts';
 import { useServer } from '../api/server_context.tsx';
@@ -12,6 +12,8 @@ import { ErrorNotice, Notice, RunNotes } from '../components/notice.tsx';
 import { Progress } from '../components/progress.tsx';
 import { count, duration, measure, moment } from '../lib/format.ts';
 import { routeTo } from '../lib/route.ts';
+import { useAction } from '../lib/use_action.ts';
+import { ExportForm } from '../models/export_form.tsx';
 import { attributesOf } from '../models/target_words.ts';
 import { figuresOf } from './curves.ts';
 import type { BestLine, RunFiles } from './run_files.ts';
@@ -53,10 +55,11 @@ function AdapterCard({
         {adapter && (
           <a className="button" href={serverUrl(adapter.url)} download={`${adapter.name}.safetensors`}>
             <DownloadIcon />
-            Export
+            Download
           </a>
         )}
       </div>
+      {adapter && <ExportForm adapter={adapter} />}
     </div>
   );
 }
@@ -142,7 +145,7 @@ function Results({
 export function FinetuneRunView({ id, theme }: { readonly id: string; readonly theme: string }) {
   const [state, follow] = useJob(id);
   const { adapters, reload } = useServer();
-  const [failure, setFailure] = useState<unknown>(null);
+  const { error: failure, run } = useAction();
   const { job, progress, notes, error, connected } = state;
   const isOver = job !== null && isFinal(job.status);
   const files = useRunFiles(id, isOver);
@@ -164,16 +167,12 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
   const best = bestValidation(log, choice);
   const bestWords = best && bestInWords(best, choice.metric);
   const done = Math.max(progress?.step ?? 0, log.at(-1)?.iteration ?? 0);
-  const act = (action: (id: string) => Promise<unknown>) => async () => {
-    setFailure(null);
-    try {
+  const act = (action: (id: string) => Promise<unknown>) => () =>
+    run(async () => {
       await action(id);
       follow();
       reload();
-    } catch (caught) {
-      setFailure(caught);
-    }
-  };
+    });
   const warnings = log.flatMap(({ iteration, warnings: all = [] }) =>
     all.map((text) => `Iteration ${iteration}: ${text}`),
   );

@@ -2,11 +2,11 @@
 
 import type { FinetuneRequest } from '../api/types.ts';
 import { ADAPTER_NAME, ADAPTER_NAME_FAULT } from '../lib/adapter_name.ts';
-import type { PromptSource } from '../lib/prompt_source.ts';
-import { linesOf, readPromptSource } from '../lib/prompt_source.ts';
+import type { Aim } from '../lib/aim.ts';
+import { aimFault, describedAim, readAim, targetsOf } from '../lib/aim.ts';
+import { linesOf } from '../lib/prompt_source.ts';
 import { fieldsOf, flag, numeric, oneOf, text } from '../lib/read.ts';
 import type { AttributeClasses, TargetDraft } from '../lib/target.ts';
-import { evenPercents, faultOf, readTarget, targetDescription } from '../lib/target.ts';
 
 /** What can be trained, with what that means for people. */
 export const PARTS = Object.freeze({
@@ -20,13 +20,11 @@ export const PARTS = Object.freeze({
 export type PartName = keyof typeof PARTS;
 
 /** Everything that decides a run, as far as the page offers it. */
-export interface FinetuneSettings {
+export interface FinetuneSettings extends Aim {
   /** Name of a model; empty for the server's default. */
   readonly model: string;
   /** Name of the adapter that comes out; empty for the job's id. */
   readonly name: string;
-  readonly target: TargetDraft;
-  readonly source: PromptSource;
   readonly part: PartName;
   readonly rank: number;
   readonly iterations: number;
@@ -54,9 +52,7 @@ export function readFinetuneSettings(stored: unknown): FinetuneSettings {
   return {
     model: text(fields.model, ''),
     name: text(fields.name, ''),
-    target:
-      fields.target === undefined ? { gender: evenPercents(['female', 'male']) } : readTarget(fields.target),
-    source: readPromptSource(fields.source, 1),
+    ...readAim(fields, 1),
     part: oneOf(fields.part, Object.keys(PARTS) as PartName[], 'text-encoder'),
     rank: whole('rank', 50, 1, 1024),
     iterations: whole('iterations', 100, 1, 1_000_000),
@@ -78,14 +74,8 @@ export function finetuneFault(
   settings: FinetuneSettings,
   attributes: readonly AttributeClasses[],
 ): string | null {
-  const steered = attributes.filter(({ name }) => settings.target[name] !== undefined);
-  if (steered.length === 0) return 'Switch on at least one concept.';
-  for (const { name } of steered) {
-    const fault = faultOf(settings.target[name]!);
-    if (fault !== null) return `Target, ${name}: ${fault}`;
-  }
-  if (settings.source.from === 'own' && linesOf(settings.source).length === 0)
-    return 'Write at least one prompt to train on.';
+  const fault = aimFault(settings, attributes);
+  if (fault !== null) return fault;
   if (settings.name !== '' && !ADAPTER_NAME.test(settings.name)) return ADAPTER_NAME_FAULT;
   if (settings.stopsEarly && settings.validateEvery === 0)
     return 'Ending on target needs validations: set them to at least 1.';
@@ -96,29 +86,29 @@ export function finetuneFault(
  * Classes whose share of `images` images is less than one: a batch can't show them, so an iteration can't aim at them.
  * Each in words.
  */
-export function unreachable(
-  target: TargetDraft,
-  attributes: readonly AttributeClasses[],
-  images: number,
-): string[] {
-  return attributes.flatMap(({ name, classes }) => {
-    const percents = target[name];
-    if (percents === undefined) return [];
-    return classes
-      .filter((each) => percents[each]! > 0 && (percents[each]! / 100) * images < 1)
-      .map(
-        (each) =>
-          `${name}, ${each}: ${percents[each]}% of ${images} images is less than one image; ` +
-          `take at least ${Math.ceil(100 / percents[each]!)} images a prompt.`,
-      );
-  });
+export function unreachable(aim: Aim, attributes: readonly AttributeClasses[], images: number): string[] {
+  return targetsOf(aim).flatMap(({ title, target }) =>
+    attributes.flatMap(({ name, classes }) => {
+      const percents = target[name];
+      if (percents === undefined) return [];
+      return classes
+        .filter((each) => percents[each]! > 0 && (percents[each]! / 100) * images < 1)
+        .map(
+          (each) =>
+            `${title === null ? '' : `${title}: `}${name}, ${each}: ${percents[each]}% of ${images} images is less than one ` +
+            `image; take at least ${Math.ceil(100 / percents[each]!)} images a prompt.`,
+        );
+    }),
+  );
 }
 
-/** Number of cells of the joint target: a batch should hold several images of each. */
-export function cellsOf(target: TargetDraft, attributes: readonly AttributeClasses[]): number {
-  return attributes
-    .filter(({ name }) => target[name] !== undefined)
-    .reduce((product, { classes }) => product * classes.length, 1);
+/** Most cells of a joint target: a batch should hold several images of each. */
+export function cellsOf(aim: Aim, attributes: readonly AttributeClasses[]): number {
+  const cells = (target: TargetDraft) =>
+    attributes
+      .filter(({ name }) => target[name] !== undefined)
+      .reduce((product, { classes }) => product * classes.length, 1);
+  return Math.max(...targetsOf(aim).map(({ target }) => cells(target)));
 }
 
 /** The request for these settings. */
@@ -126,16 +116,18 @@ export function finetuneRequest(
   settings: FinetuneSettings,
   attributes: readonly AttributeClasses[],
 ): FinetuneRequest {
-  const { model, name, target, source, part, rank, imagesPerPrompt, steps, timesteps, validateEvery } =
-    settings;
+  const { model, name, source, byGroup, groups, part, rank } = settings;
+  const { imagesPerPrompt, steps, timesteps, validateEvery } = settings;
+  const own = source.from === 'own' ? linesOf(source) : source.set;
   return {
     kind: 'finetune',
     ...(model === '' ? {} : { model }),
     ...(name === '' ? {} : { name }),
     seed: settings.seed,
     train: part === 'prompt' ? { part } : { part, rank },
-    target: targetDescription(target, attributes),
-    prompts: { train: source.from === 'own' ? linesOf(source) : source.set, imagesPerPrompt },
+    target: describedAim(settings, attributes),
+    // Groups name their prompts themselves.
+    prompts: { ...(byGroup ? {} : { train: own }), imagesPerPrompt },
     sampler: { steps: [steps, steps] },
     gradient: timesteps === 0 || timesteps >= steps ? {} : { timesteps },
     loss: { imageWeight: settings.imageWeight },
@@ -145,7 +137,13 @@ export function finetuneRequest(
       // The average looks back over the last fifth of the run at most, as short runs need it.
       averageDecay: Math.min(0.996, Math.max(0, 1 - 5 / settings.iterations)),
     },
-    validation: { every: validateEvery, imagesPerPrompt, steps },
+    // Each group is validated.
+    validation: {
+      every: validateEvery,
+      imagesPerPrompt,
+      steps,
+      ...(byGroup ? { prompts: Math.max(4, groups.length) } : {}),
+    },
     ...(settings.stopsEarly ? { stop: { distance: settings.stopDistance } } : {}),
     checkpointEvery: settings.checkpointEvery,
   };

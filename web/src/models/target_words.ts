@@ -1,6 +1,7 @@
 /** Targets as a server gives them, in a line. */
 
 import type { JobTarget, Target } from '../api/types.ts';
+import { groupInWords } from '../lib/aim.ts';
 
 /** Names of attributes are joined so for a joint target. */
 const JOINT = ' x ';
@@ -20,13 +21,6 @@ function isGroups(target: JobTarget): target is Extract<JobTarget, readonly unkn
 }
 
 type Group = Extract<JobTarget, readonly unknown[]>[number];
-
-/** What a group of prompts is called. */
-function groupInWords({ name, for: prompts }: Group): string {
-  if (name !== undefined) return name;
-  if (typeof prompts === 'string') return prompts;
-  return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
-}
 
 function targetOfGroup({ for: _, name: __, ...target }: Group): Target {
   return target;

@@ -9,10 +9,10 @@ import type { AuditSettings } from '../audit/settings.ts';
 import { evaluateRequest, readAuditSettings } from '../audit/settings.ts';
 import { JobList } from '../components/job_list.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
+import { fitAim } from '../lib/aim.ts';
 import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
-import { fitTarget } from '../lib/target.ts';
 import { useAction } from '../lib/use_action.ts';
 
 /**
@@ -31,8 +31,7 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
     go(routeTo('audit'), true);
   }, [wanted, setSettings]);
   const model = modelNamed(models, stored.model);
-  const settings: AuditSettings =
-    model === null ? stored : { ...stored, target: fitTarget(stored.target, model.attributes) };
+  const settings: AuditSettings = model === null ? stored : fitAim(stored, model.attributes);
 
   const start = () =>
     run(async () => {

@@ -19,6 +19,7 @@ import { isDeviceJob } from '../inference/device_job.ts';
 import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
+import { useAction } from '../lib/use_action.ts';
 
 /**
  * The page.
@@ -30,8 +31,8 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
   const [drawings, setDrawings] = useStored('drawings', readDrawings);
   const [place, setPlace] = useStored('run-on', readPlace);
   const [looked, setLooked] = useState<Looked | null>(null);
-  const [isSending, setSending] = useState(false);
-  const [error, setError] = useState<unknown>(null);
+  const { isRunning: isSending, error, run } = useAction();
+  const cancelling = useAction();
   const linked = link.toString();
   useEffect(() => {
     if (linked === '') return;
@@ -59,13 +60,11 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
     return device.draw(named.name, adapter, request);
   }
 
-  async function draw() {
+  function draw() {
     if (isSending || settings.prompt.trim() === '') return;
     const drawn = settings.newSeed ? { ...settings, seed: randomSeed() } : settings;
-    setSending(true);
-    setError(null);
     setSettings(drawn);
-    try {
+    void run(async () => {
       const both = drawn.compare && drawn.adapter !== '';
       const plainJob = both ? await start(drawn, false) : null;
       const job = await start(drawn, true);
@@ -73,21 +72,14 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
       setDrawings((now) => [drawing, ...now].slice(0, MOST_DRAWINGS));
       drawings.slice(MOST_DRAWINGS - 1).forEach(letGo);
       revealResults();
-    } catch (caught) {
-      setError(caught);
-    } finally {
-      setSending(false);
-    }
+    });
   }
 
-  async function cancel({ job, plainJob }: Drawing) {
-    try {
+  const cancel = ({ job, plainJob }: Drawing) =>
+    cancelling.run(async () => {
       const ids = plainJob === null ? [job] : [job, plainJob];
       await Promise.all(ids.map((id) => (isDeviceJob(id) ? device.cancel(id) : cancelJob(id))));
-    } catch (caught) {
-      setError(caught);
-    }
-  }
+    });
 
   function forget(drawing: Drawing) {
     setDrawings((now) => now.filter(({ job }) => job !== drawing.job));
@@ -124,6 +116,7 @@ export function CreatePage({ link }: { readonly link: URLSearchParams }) {
             onUse={(adapter) => change({ adapter })}
           />
           <ErrorNotice error={error} />
+          <ErrorNotice error={cancelling.error} />
           {drawings.length === 0 && (
             <Empty title="No images yet">
               Write what you want to see and press Draw. Images appear here while they are drawn and stay here

@@ -10,10 +10,10 @@ import { FinetuneForm } from '../finetune/form.tsx';
 import { describeFinetuning, FinetuneRunView } from '../finetune/run_view.tsx';
 import type { FinetuneSettings } from '../finetune/settings.ts';
 import { finetuneRequest, readFinetuneSettings } from '../finetune/settings.ts';
+import { fitAim } from '../lib/aim.ts';
 import { revealResults } from '../lib/reveal.ts';
 import { go, routeTo } from '../lib/route.ts';
 import { useStored } from '../lib/storage.ts';
-import { fitTarget } from '../lib/target.ts';
 import { useAction } from '../lib/use_action.ts';
 
 const NO_ESTIMATE = Object.freeze({ estimate: null, isOutdated: false });
@@ -29,8 +29,7 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
   const estimation = useAction();
   const { isRunning: isSending, error, run } = useAction();
   const model = modelNamed(models, stored.model);
-  const settings: FinetuneSettings =
-    model === null ? stored : { ...stored, target: fitTarget(stored.target, model.attributes) };
+  const settings: FinetuneSettings = model === null ? stored : fitAim(stored, model.attributes);
 
   function change(part: Partial<FinetuneSettings>) {
     setSettings((now) => ({ ...now, ...part }));

@@ -8,6 +8,8 @@ import { DownloadIcon } from '../components/icons.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
 import { bytes, count, moment } from '../lib/format.ts';
 import { routeTo } from '../lib/route.ts';
+import { useAction } from '../lib/use_action.ts';
+import { ExportForm } from '../models/export_form.tsx';
 import { targetInWords } from '../models/target_words.ts';
 import { UploadForm } from '../models/upload.tsx';
 
@@ -119,6 +121,7 @@ function AdapterRow({ adapter, onDelete }: { readonly adapter: Adapter; readonly
           </button>
         )}
       </div>
+      <ExportForm adapter={adapter} />
     </li>
   );
 }
@@ -126,7 +129,7 @@ function AdapterRow({ adapter, onDelete }: { readonly adapter: Adapter; readonly
 /** The page. */
 export function ModelsPage() {
   const { models, adapters, reload } = useServer();
-  const [error, setError] = useState<unknown>(null);
+  const { error, run } = useAction();
   return (
     <>
       <div className="page-heading">
@@ -145,8 +148,8 @@ export function ModelsPage() {
         <section className="stack" aria-label="Adapters">
           <h2>Adapters</h2>
           <p className="small muted">
-            Files are safetensors with LoRA weights in kohya’s naming, which diffusers, ComfyUI, AUTOMATIC1111
-            and InvokeAI load; soft tokens and whole layers are for Evenhand.
+            Download gives the file as it was trained or sent. Export writes it for another program, with the
+            target, the model and what was measured in its header.
           </p>
           <UploadForm models={models ?? []} onSent={reload} />
           <ErrorNotice error={error} />
@@ -160,15 +163,12 @@ export function ModelsPage() {
               <AdapterRow
                 key={adapter.id}
                 adapter={adapter}
-                onDelete={async () => {
-                  try {
-                    setError(null);
+                onDelete={() =>
+                  run(async () => {
                     await deleteAdapter(adapter.id);
                     reload();
-                  } catch (caught) {
-                    setError(caught);
-                  }
-                }}
+                  })
+                }
               />
             ))}
           </ul>
