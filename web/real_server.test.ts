@@ -134,6 +134,16 @@ describe('the terminal on a real server', () => {
     const file = path.join(folder.path, 'from elsewhere.safetensors');
     await download.saveAs(file);
     expect(JSON.parse(openSafetensors(file).metadata['evenhand.target']!)).toEqual({ gender: 'uniform' });
+    await row.getByText('Export for another program').click();
+    await row.getByLabel('Format').selectOption('diffusers');
+    const exporting = page.waitForEvent('download');
+    await row.getByRole('button', { name: 'Export', exact: true }).click();
+    const exported = await exporting;
+    expect(exported.suggestedFilename()).toBe('walk-diffusers.safetensors');
+    await row.getByText('its header has the bias that the last audit measured').waitFor();
+    await exported.saveAs(path.join(folder.path, 'exported.safetensors'));
+    const { metadata } = openSafetensors(path.join(folder.path, 'exported.safetensors'));
+    expect(JSON.parse(metadata['evenhand.bias']!)).toMatchObject({ gender: { after: { images: 16 } } });
     await page.getByText('Send an adapter from elsewhere').click();
     await field('File').setInputFiles(file);
     await expect.poll(() => field('Name').inputValue()).toBe('from-elsewhere');

@@ -4,7 +4,7 @@ import type { ReactNode } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import type { PromptSet } from '../api/types.ts';
 import type { Aim, PromptGroup } from '../lib/aim.ts';
-import { groupFault, groupTitle, MOST_GROUPS, withNewGroup } from '../lib/aim.ts';
+import { groupTitle, MOST_GROUPS, titleFault, withNewGroup } from '../lib/aim.ts';
 import type { AttributeClasses } from '../lib/target.ts';
 import { targetInShort } from '../lib/target.ts';
 import { Segmented, TextField } from './controls.tsx';
@@ -154,7 +154,6 @@ function GroupEditor({
   readonly onRemove: (() => void) | null;
 }) {
   const title = groupTitle(group);
-  const fault = groupFault(group, groups, attributes);
   return (
     <details open className="prompt-group">
       <summary>
@@ -180,9 +179,9 @@ function GroupEditor({
           label="Name of the group"
           value={group.name}
           placeholder={title}
+          fault={titleFault(group, groups)}
           onChange={(name) => onChange({ ...group, name: name.slice(0, 100) })}
         />
-        {fault !== null && <p className="fault">{fault}</p>}
         {onRemove !== null && (
           <button type="button" className="quiet" onClick={onRemove}>
             Remove group {title}

@@ -122,23 +122,20 @@ function folderOf(title: string): string {
     .toLowerCase();
 }
 
-/** What is wrong with a group beside the others, or `null`. */
-export function groupFault(
-  group: PromptGroup,
-  groups: readonly PromptGroup[],
-  attributes: readonly AttributeClasses[],
-): string | null {
+/** What is wrong with the title of a group beside those before it, or `null`. */
+export function titleFault(group: PromptGroup, groups: readonly PromptGroup[]): string | null {
   const folder = folderOf(groupTitle(group));
   const twin = groups.find((other) => other.id < group.id && folderOf(groupTitle(other)) === folder);
-  if (twin !== undefined) return `Another group is called “${groupTitle(twin)}”: give this one another name.`;
-  return faultOfPart(group, attributes);
+  return twin === undefined
+    ? null
+    : `Another group is called “${groupTitle(twin)}”: give this one another name.`;
 }
 
 /** What keeps something with this aim from being started, or `null`. */
 export function aimFault(aim: Aim, attributes: readonly AttributeClasses[]): string | null {
   if (!aim.byGroup) return faultOfPart(aim, attributes);
   for (const group of aim.groups) {
-    const fault = groupFault(group, aim.groups, attributes);
+    const fault = titleFault(group, aim.groups) ?? faultOfPart(group, attributes);
     if (fault !== null) return `Group ${groupTitle(group)}: ${fault}`;
   }
   return null;

@@ -54,8 +54,8 @@ export function ExportForm({ adapter: { id, name } }: { readonly adapter: Adapte
     });
 
   return (
-    <details className="more">
-      <summary>
+    <details className="inline-details export">
+      <summary className="small">
         Export for another program<span className="visually-hidden">: {name}</span>
       </summary>
       <form
