@@ -1,0 +1,100 @@
+/** Models, prompt sets, targets, the API's own description, and how the server stands. */
+
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { EvenhandServer } from '../../src/server/server.ts';
+import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
+import { errorOf, GENERATION, jsonOf } from './api_answers.ts';
+import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+
+const folder = temporaryFolder('resources-api');
+let open: EvenhandServer;
+
+beforeAll(async () => {
+  writeTinyJudgedModel(path.join(folder.path, 'model'));
+  open = await openTestServer(folder.path, { database: 'memory:' });
+});
+afterAll(async () => {
+  await open.stop();
+  folder.remove();
+});
+
+describe('resources', () => {
+  it('are models, prompt sets and targets', async () => {
+    const { models } = await jsonOf(ask(open, 'GET', '/api/v1/models'));
+    expect(models[0]).toMatchObject({
+      name: 'tiny',
+      side: 16,
+      isDefault: true,
+      canFinetune: true,
+      canEvaluate: true,
+      licences: [{ part: null, name: null, source: null }],
+    });
+    expect(models[0]).not.toHaveProperty('folder');
+    const { promptSets } = await jsonOf(ask(open, 'GET', '/api/v1/prompt-sets'));
+    expect(promptSets).toContainEqual({ name: 'occupations', train: 2, test: 2, example: 'a nurse' });
+    expect((await jsonOf(ask(open, 'GET', '/api/v1/prompt-sets/sports'))).prompts).toEqual([
+      'a person playing golf',
+    ]);
+    const saved = await ask(open, 'PUT', '/api/v1/targets/mine', { target: { gender: '30/70' } });
+    expect(saved.status).toBe(200);
+    const { targets } = await jsonOf(ask(open, 'GET', '/api/v1/targets'));
+    expect(targets).toContainEqual({
+      name: 'mine',
+      description: '',
+      target: { gender: '30/70' },
+      builtIn: false,
+    });
+    const bad = ask(open, 'PUT', '/api/v1/targets/mine', { target: { gender: '30/30' } });
+    expect(await errorOf(bad)).toEqual([422, 'does_not_fit', 'target']);
+    const shipped = ask(open, 'DELETE', '/api/v1/targets/gender-uniform');
+    expect(await errorOf(shipped)).toEqual([409, 'conflict', '']);
+  });
+
+  it('understand prompts', async () => {
+    const prompt = 'two women and an old Indian man, oil painting';
+    const understood = await jsonOf(ask(open, 'POST', '/api/v1/understand', { prompt }));
+    expect(understood.named).toEqual({ gender: true, race: true, age: true, people: true });
+    expect(understood.people.groups).toHaveLength(2);
+  });
+
+  it('are described by OpenAPI 3.1 and a page without anything from elsewhere', async () => {
+    const document = await jsonOf(ask(open, 'GET', '/openapi.json'));
+    expect(document.openapi).toBe('3.1.0');
+    for (const route of [
+      '/api/v1/jobs',
+      '/v1/images/generations',
+      '/sdapi/v1/txt2img',
+      '/api/v1/estimates',
+      '/api/v1/jobs/{id}/events',
+      '/api/v1/jobs/{id}/resume',
+      '/api/v1/adapters/{id}/export',
+    ]) {
+      expect(Object.keys(document.paths)).toContain(route);
+    }
+    const references = JSON.stringify(document).match(/#\/components\/schemas\/\w+/g)!;
+    const schemas = Object.keys(document.components.schemas);
+    for (const reference of references) expect(schemas).toContain(reference.split('/').at(-1));
+    const page = await (await ask(open, 'GET', '/docs')).text();
+    expect(page).toContain('/v1/images/generations');
+    expect(page).not.toMatch(/<script|<link|src="|url\(|https?:\/\//);
+  });
+
+  it('say how the server stands', async () => {
+    expect(await jsonOf(ask(open, 'GET', '/healthz'))).toEqual({ status: 'ok' });
+    expect(await jsonOf(ask(open, 'GET', '/readyz'))).toEqual({
+      ready: true,
+      checks: { database: true, running: true },
+    });
+    const { lanes } = await jsonOf(ask(open, 'GET', '/api/v1/status'));
+    expect(lanes[0]).toMatchObject({ name: 'draw', worker: 'stopped', crashes: 0 });
+    await ask(open, 'POST', '/api/v1/jobs', GENERATION);
+    const metrics = await (await ask(open, 'GET', '/metrics')).text();
+    expect(metrics).toMatch(
+      /evenhand_http_request_seconds_count\{method="GET",route="\/healthz",status="200"\} 1/,
+    );
+    expect(metrics).toMatch(/evenhand_jobs\{lane="draw",status="queued"\} \d/);
+    const page = await ask(open, 'GET', '/');
+    expect(await page.text()).toContain('The browser terminal is not built');
+  });
+});
