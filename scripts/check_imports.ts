@@ -65,6 +65,30 @@ function importFault(file: string, room: string | null, specifier: string): stri
 const TERMINAL = 'web/src/';
 /** Where a module of the terminal may import from. */
 const TERMINAL_SOURCES: readonly string[] = Object.freeze([TERMINAL, 'src/']);
+/**
+ * Rooms of `src/` of which the terminal may load modules, itself or through others: what draws in a browser (`server` for the
+ * description of an image), and the mathematics of reports. Of every other room it may have types alone.
+ */
+export const TERMINAL_ROOMS: readonly string[] = Object.freeze([
+  'graph',
+  'weights',
+  'text',
+  'models',
+  'diffusion',
+  'evaluate',
+  'server',
+]);
+/** Packages that run in a browser, and that the terminal may load, itself or through rooms. */
+export const TERMINAL_PACKAGES: readonly string[] = Object.freeze([
+  '@bufbuild/protobuf',
+  '@huggingface/tokenizers',
+  'onnx-buf',
+  'onnxruntime-web',
+  'react',
+  'react-dom',
+  'uplot',
+  'zod',
+]);
 
 interface Import {
   readonly specifier: string;
@@ -74,20 +98,26 @@ interface Import {
 }
 
 /**
- * Faults of the terminal's imports: from elsewhere than the terminal and `src/`, or of values that lead to one of Node's own
- * modules, which no browser has. Types may come from any module of `src/`, as nothing of them is left.
+ * Faults of the terminal's imports: from elsewhere than the terminal and `src/`, or of values that are, or lead to, one of Node's
+ * own modules, a package or a room that the terminal may not load. Types may come from any module of `src/`, as nothing of
+ * them is left.
  * @param files those of `web/src/` and of `src/`
  */
 export function terminalFaults(files: readonly SourceFile[]): string[] {
   const known = new Map(files.map((file) => [file.path, importsOf(file)]));
-  /** The modules from `file` to the first of Node's, null when it leads to none. */
-  const wayToNode = (file: string, passed = new Set<string>()): readonly string[] | null => {
+  /** The modules from `file` to the first that the terminal may not load, null when it leads to none. */
+  const wayOut = (file: string, passed = new Set<string>()): readonly string[] | null => {
     passed.add(file);
+    const room = roomOf(file);
+    if (room !== null && !TERMINAL_ROOMS.includes(room)) return [file];
     for (const { specifier, isValue } of known.get(file) ?? []) {
       if (!isValue) continue;
-      if (specifier.startsWith('node:')) return [file, specifier];
-      const target = specifier.startsWith('.') ? resolveFrom(file, specifier) : null;
-      const way = target === null || passed.has(target) ? null : wayToNode(target, passed);
+      if (!specifier.startsWith('.')) {
+        if (!isForBrowsers(specifier)) return [file, specifier];
+        continue;
+      }
+      const target = resolveFrom(file, specifier);
+      const way = passed.has(target) ? null : wayOut(target, passed);
       if (way !== null) return [file, ...way];
     }
     return null;
@@ -96,7 +126,7 @@ export function terminalFaults(files: readonly SourceFile[]): string[] {
     .filter(({ path: file }) => file.startsWith(TERMINAL))
     .flatMap(({ path: file }) =>
       known.get(file)!.flatMap(({ specifier, line, isValue }) => {
-        const fault = terminalFault(file, specifier, isValue, wayToNode);
+        const fault = terminalFault(file, specifier, isValue, wayOut);
         return fault === null ? [] : [`${file}:${line}: ${fault}`];
       }),
     );
@@ -106,17 +136,30 @@ function terminalFault(
   file: string,
   specifier: string,
   isValue: boolean,
-  wayToNode: (file: string) => readonly string[] | null,
+  wayOut: (file: string) => readonly string[] | null,
 ): string | null {
-  if (specifier.startsWith('node:')) return isValue ? `no browser has ${specifier}` : null;
-  if (!specifier.startsWith('.')) return null;
+  if (!specifier.startsWith('.')) {
+    if (!isValue || isForBrowsers(specifier)) return null;
+    return specifier.startsWith('node:')
+      ? `no browser has ${specifier}`
+      : `the terminal may load the packages ${TERMINAL_PACKAGES.join(', ')}, not ${specifier}`;
+  }
   const target = resolveFrom(file, specifier);
   if (!TERMINAL_SOURCES.some((folder) => target.startsWith(folder))) {
     return `the terminal may import from ${TERMINAL_SOURCES.join(' and ')}, not ${target}`;
   }
   if (!isValue || target.startsWith(TERMINAL)) return null;
-  const way = wayToNode(target);
-  return way === null ? null : `no browser can load ${way.join(', which imports ')}`;
+  const way = wayOut(target);
+  if (way === null) return null;
+  const last = roomOf(way.at(-1)!);
+  const why = last === null ? '' : `: of the room ${last} it may have types alone`;
+  return `the terminal cannot load ${way.join(', which imports ')}${why}`;
+}
+
+/** Whether a specifier names a package that the terminal may load. */
+function isForBrowsers(specifier: string): boolean {
+  const [first, second] = specifier.split('?')[0]!.split('/');
+  return TERMINAL_PACKAGES.includes(first!.startsWith('@') ? `${first}/${second}` : first!);
 }
 
 /** A relative specifier as a path; what a bundler reads behind `?` is left out. */

@@ -38,6 +38,10 @@ describe('check_imports, of the terminal', () => {
     { path: 'src/evaluate/files.ts', text: "import fs from 'node:fs';\nexport const x = fs;" },
     { path: 'src/server/late.ts', text: "export * from '../evaluate/files.ts';" },
     { path: 'src/server/circle.ts', text: "import '../server/circle.ts';" },
+    { path: 'src/diffusion/pixels.ts', text: "import sharp from 'sharp';" },
+    { path: 'src/text/words.ts', text: "import { z } from 'zod';\nimport type { x } from 'sharp';" },
+    { path: 'src/training/recipe.ts', text: 'export const a = 1;' },
+    { path: 'src/evaluate/trained.ts', text: "export { a } from '../training/recipe.ts';" },
   ];
   const faultsOf = (text: string) => terminalFaults([...sources, { path: 'web/src/api/a.ts', text }]);
   it.each([
@@ -46,8 +50,24 @@ describe('check_imports, of the terminal', () => {
       "import { x } from '../../../src/server/late.ts';",
       /load src\/server\/late.ts, which imports src\/evaluate\/files.ts, which imports node:fs$/,
     ],
-    ["const x = await import('../../../src/evaluate/files.ts');", /no browser can load src\/evaluate/],
-    ["import { type x, y } from '../../../src/evaluate/files.ts';", /no browser can load/],
+    ["const x = await import('../../../src/evaluate/files.ts');", /cannot load src\/evaluate/],
+    [
+      "import { type x, y } from '../../../src/evaluate/files.ts';",
+      /cannot load src\/evaluate\/files.ts, which imports node:fs$/,
+    ],
+    ["import sharp from 'sharp';", /may load the packages @bufbuild\/protobuf, .*, zod, not sharp$/],
+    [
+      "import '../../../src/diffusion/pixels.ts';",
+      /cannot load src\/diffusion\/pixels.ts, which imports sharp$/,
+    ],
+    [
+      "import { a } from '../../../src/training/recipe.ts';",
+      /cannot load src\/training\/recipe.ts: of the room training it may have types alone$/,
+    ],
+    [
+      "import { a } from '../../../src/evaluate/trained.ts';",
+      /load src\/evaluate\/trained.ts, which imports src\/training\/recipe.ts: of the room training/,
+    ],
     ["import { x } from '../../testing/drawn.ts';", /may import from web\/src\/ and src\/, not web\/testing/],
     ["import type { x } from '../../../test/a.ts';", /not test\/a.ts$/],
   ])('refuses %s', (text, fault) => {
@@ -59,6 +79,8 @@ describe('check_imports, of the terminal', () => {
     "import type { x } from '../../../src/server/late.ts';\nimport type fs from 'node:fs';",
     "import '../styles/base.css';\nimport { b } from './b.ts';\nimport React from 'react';",
     "import '../../../src/server/circle.ts';\nimport url from './worker.ts?url';",
+    "import { x } from '../../../src/text/words.ts';\nimport wasm from 'onnxruntime-web/ort.wasm?url';",
+    "import type { a } from '../../../src/training/recipe.ts';\nimport type { z } from 'sharp';",
   ])('accepts %s', (text) => {
     expect(faultsOf(text)).toEqual([]);
   });
