@@ -11,7 +11,6 @@ import { scoreObjective } from '../../finetune/score_objective.ts';
 import type { FinetuneSettings } from '../../finetune/settings.ts';
 import { add, constant, cosineDistance } from '../../graph/index.ts';
 import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
-import { LEARNING_RATES } from './settings.ts';
 import type { Laboratory, PartResult } from './types.ts';
 
 /** The three gradients in the order of the figures. */
@@ -120,7 +119,7 @@ function settingsOf(
   { budget, pipeline }: Laboratory,
   mode: GradientMode,
 ): Omit<FinetuneSettings, 'directory'> {
-  const { iterations, images, steps } = budget.lossCurves;
+  const { iterations, images, steps, learningRate } = budget.lossCurves;
   return {
     part: { kind: 'unet', rank: budget.rank },
     seed: 1,
@@ -130,7 +129,7 @@ function settingsOf(
     negativePrompt: '',
     samplingSteps: [steps, steps],
     guidanceScale: budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
-    learningRate: LEARNING_RATES.unet!,
+    learningRate,
     weightDecay: 0.01,
     betas: [0.9, 0.999],
     clipNorm: 1,

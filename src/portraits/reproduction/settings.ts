@@ -29,7 +29,7 @@ export interface Budget {
   readonly table1: RunBudget & { readonly measure: MeasureBudget };
   /** Many concepts at once: tables 2 and figure 8 share the run. */
   readonly concepts: RunBudget & { readonly measure: MeasureBudget };
-  readonly lossCurves: RunBudget & { readonly averageOver: number };
+  readonly lossCurves: RunBudget & { readonly averageOver: number; readonly learningRate: number };
   readonly scales: { readonly runs: number; readonly steps: number };
   /** Steps of the sampler in the drawing of the gradient paths. */
   readonly paths: { readonly steps: number };
@@ -71,7 +71,15 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       timesteps: 1,
       measure: { prompts: 1, images: 3 },
     },
-    lossCurves: { iterations: 3, prompts: 1, images: 2, steps: 2, timesteps: 2, averageOver: 2 },
+    lossCurves: {
+      iterations: 3,
+      prompts: 1,
+      images: 2,
+      steps: 2,
+      timesteps: 2,
+      averageOver: 2,
+      learningRate: 0.0005,
+    },
     scales: { runs: 2, steps: 3 },
     paths: { steps: 3 },
     grids: { prompts: 1, images: 3 },
@@ -93,22 +101,30 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     guidanceScale: null,
     seed: 1000,
     table1: {
-      iterations: 150,
-      prompts: 3,
+      iterations: 108,
+      prompts: 2,
       images: 8,
-      steps: 8,
-      timesteps: 4,
-      measure: { prompts: 20, images: 60 },
+      steps: 6,
+      timesteps: 3,
+      measure: { prompts: 12, images: 60 },
     },
     concepts: {
       iterations: 240,
       prompts: 2,
       images: 20,
-      steps: 8,
-      timesteps: 4,
+      steps: 6,
+      timesteps: 3,
       measure: { prompts: 8, images: 160 },
     },
-    lossCurves: { iterations: 200, prompts: 1, images: 4, steps: 20, timesteps: 20, averageOver: 20 },
+    lossCurves: {
+      iterations: 200,
+      prompts: 1,
+      images: 4,
+      steps: 20,
+      timesteps: 20,
+      averageOver: 20,
+      learningRate: 0.0005,
+    },
     scales: { runs: 20, steps: 20 },
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
@@ -116,16 +132,16 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       iterations: 300,
       prompts: 2,
       images: 20,
-      steps: 8,
-      timesteps: 4,
+      steps: 6,
+      timesteps: 3,
       measure: { prompts: 20, images: 60 },
     },
     modes: {
       iterations: 80,
       prompts: 2,
       images: 8,
-      steps: 8,
-      timesteps: 4,
+      steps: 6,
+      timesteps: 3,
       seeds: 5,
       every: 10,
       measure: { prompts: 4, images: 20 },
@@ -136,7 +152,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
 /** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
 export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({
   prompt: 0.01,
-  'text-encoder': 0.001,
-  unet: 0.0005,
-  'text-encoder+unet': 0.0005,
+  'text-encoder': 0.002,
+  unet: 0.004,
+  'text-encoder+unet': 0.002,
 });
