@@ -67,7 +67,7 @@ const TERMINAL = 'web/src/';
 const TERMINAL_SOURCES: readonly string[] = Object.freeze([TERMINAL, 'src/']);
 /**
  * Rooms of `src/` of which the terminal may load modules, itself or through others: what draws in a browser (`server` for the
- * description of an image), and the mathematics of reports. Of every other room it may have types alone.
+ * description of an image), the names of groups, and the mathematics of reports. Of every other room it may have types alone.
  */
 export const TERMINAL_ROOMS: readonly string[] = Object.freeze([
   'graph',
@@ -75,6 +75,7 @@ export const TERMINAL_ROOMS: readonly string[] = Object.freeze([
   'text',
   'models',
   'diffusion',
+  'finetune',
   'evaluate',
   'server',
 ]);

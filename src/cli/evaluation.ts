@@ -17,6 +17,7 @@ import {
   groupName,
   groupTarget,
 } from '../finetune/config.ts';
+import { groupFolder } from '../finetune/prompt_groups.ts';
 import type { Runtime } from '../graph/index.ts';
 import { UsageError } from './errors.ts';
 import type { EvaluateConfig } from './evaluate_config.ts';
@@ -71,12 +72,11 @@ export async function runEvaluation(
     const { for: prompts } = group;
     const name = groupName(group);
     progress.note(`prompts ${name}`);
-    const folder = name.replaceAll(/[^\p{L}\p{N}+-]+/gu, '-').slice(0, 60);
     const own = {
       ...config,
       target: groupTarget(group) as EvaluateConfig['target'],
       prompts: { ...config.prompts, test: typeof prompts === 'string' ? prompts : [...prompts] },
-      output: path.join(config.output, folder),
+      output: path.join(config.output, groupFolder(name)),
     };
     await evaluateTarget(runtime, own, name, progress, signal);
   }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
+  configuredGroupTargets,
   configuredJudges,
   configuredTarget,
   configuredWeights,
@@ -156,6 +157,25 @@ describe('the target of a configuration', () => {
   ])('%j is refused with the names', (target, message) => {
     expect(() => targetOf(target)).toThrow(message);
   });
+
+  const named = (names: readonly string[]) => {
+    const target = names.map((name, i) => ({ for: [`prompt ${i}`], name, gender: 'uniform' }));
+    return configuredGroupTargets(parse({ target }), ATTRIBUTES)?.map(({ name }) => name);
+  };
+
+  it.each([[['occupations', 'sports']], [['a+b', 'a b']], [['nurses', 'nurses!']]])(
+    'has groups of the names %j',
+    (names) => {
+      expect(named(names)).toEqual(names);
+    },
+  );
+
+  it.each([[['sports', 'sports']], [['sports', 'SPORTS']], [['a b', 'a.b']]])(
+    'refuses groups of the names %j, whose reports would lie in one folder',
+    (names) => {
+      expect(() => named(names)).toThrow(`received "${names[0]}" and "${names[1]}"; give one another name`);
+    },
+  );
 });
 
 describe('the losses of a configuration', () => {

@@ -9,13 +9,13 @@ import type { JudgeFolders, LossWeights, TargetDescription, TargetDistribution }
 import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 import { learningRateScheduleNames } from './learning_rate.ts';
+import type { NamedPrompts } from './prompt_groups.ts';
+import { groupName, sameFolder } from './prompt_groups.ts';
+
+export { groupName } from './prompt_groups.ts';
 
 /** A target for some prompts: attributes and shares as in {@link TargetDescription}, and `for`, the prompts. */
-export interface TargetGroupDescription {
-  /** Prompt lists by name, a text file, or the prompts themselves. */
-  readonly for: string | readonly string[];
-  /** What the group is called; the names of its lists or its first prompt when left out. */
-  readonly name?: string | undefined;
+export interface TargetGroupDescription extends NamedPrompts {
   readonly [attribute: string]: TargetDescription[string] | string | readonly string[] | undefined;
 }
 
@@ -254,13 +254,6 @@ export function configuredGroups(target: ConfiguredTarget): readonly TargetGroup
   return Array.isArray(target) ? (target as readonly TargetGroupDescription[]) : null;
 }
 
-/** What a group of prompts is called: its name, the names of its lists, or its first prompt. */
-export function groupName({ for: prompts, name }: TargetGroupDescription): string {
-  if (name !== undefined) return name;
-  if (typeof prompts === 'string') return prompts;
-  return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
-}
-
 /** A group's target without its prompts and its name. */
 export function groupTarget({ for: _, name: __, ...description }: TargetGroupDescription): TargetDescription {
   return description as TargetDescription;
@@ -289,7 +282,8 @@ export function configuredTarget(
 
 /**
  * The target of each group of a configuration, in order; null where all prompts have one.
- * @throws Error as {@link configuredTarget}, with the group's name in front
+ * @throws Error as {@link configuredTarget}, with the group's name in front; or naming two groups whose reports and metrics could not
+ * be told apart
  */
 export function configuredGroupTargets(
   config: { readonly target: ConfiguredTarget },
@@ -297,6 +291,12 @@ export function configuredGroupTargets(
 ): { readonly name: string; readonly target: TargetDistribution }[] | null {
   const groups = configuredGroups(config.target);
   if (groups === null) return null;
+  const same = sameFolder(groups.map(groupName));
+  if (same !== null) {
+    throw new Error(
+      `target: expected groups whose names differ in letters or digits, received "${same[0]}" and "${same[1]}"; give one another name`,
+    );
+  }
   return groups.map((group) => {
     const name = groupName(group);
     try {

@@ -121,6 +121,7 @@ describe('jobs', () => {
       'does_not_fit',
       'target',
     ],
+    [{ kind: 'evaluate', target: [...groups, groups[1]] }, 422, 'does_not_fit', 'target'],
     [
       { kind: 'finetune', target: groups, validation: { prompts: 1 } },
       422,

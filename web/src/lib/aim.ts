@@ -1,5 +1,6 @@
 /** What a fine-tuning or audit aims at: one target for all its prompts, or one for each group of them. */
 
+import { groupName, sameFolder } from '../../../src/finetune/prompt_groups.ts';
 import type { PromptSource } from './prompt_source.ts';
 import { linesOf, readPromptSource } from './prompt_source.ts';
 import { fieldsOf, flag, text } from './read.ts';
@@ -67,14 +68,6 @@ export function fitAim<Settings extends Aim>(
   };
 }
 
-/** What a group of prompts is called, as the server calls it. */
-export function groupInWords({ name, for: prompts }: Pick<GroupDescription, 'for' | 'name'>): string {
-  if (name !== undefined) return name;
-  if (typeof prompts === 'string') return prompts;
-  if (prompts.length === 0) return 'no prompts yet';
-  return prompts.length === 1 ? prompts[0]! : `${prompts[0]} and ${prompts.length - 1} more`;
-}
-
 function promptsOf({ name, source }: PromptGroup): Pick<GroupDescription, 'for' | 'name'> {
   const prompts = source.from === 'own' ? linesOf(source) : source.set;
   return { for: prompts, ...(name.trim() === '' ? {} : { name: name.trim() }) };
@@ -82,7 +75,8 @@ function promptsOf({ name, source }: PromptGroup): Pick<GroupDescription, 'for' 
 
 /** What a group of a draft is called. */
 export function groupTitle(group: PromptGroup): string {
-  return groupInWords(promptsOf(group));
+  const prompts = promptsOf(group);
+  return prompts.for.length === 0 && prompts.name === undefined ? 'no prompts yet' : groupName(prompts);
 }
 
 /**
@@ -114,21 +108,14 @@ function faultOfPart(
   return source.from === 'own' && linesOf(source).length === 0 ? 'Write at least one prompt.' : null;
 }
 
-/** Letters and digits of a title: reports of groups lie in folders of such names. */
-function folderOf(title: string): string {
-  return title
-    .replaceAll(/[^\p{L}\p{N}+-]+/gu, '-')
-    .slice(0, 60)
-    .toLowerCase();
-}
-
 /** What is wrong with the title of a group beside those before it, or `null`. */
 export function titleFault(group: PromptGroup, groups: readonly PromptGroup[]): string | null {
-  const folder = folderOf(groupTitle(group));
-  const twin = groups.find((other) => other.id < group.id && folderOf(groupTitle(other)) === folder);
-  return twin === undefined
-    ? null
-    : `Another group is called “${groupTitle(twin)}”: give this one another name.`;
+  const title = groupTitle(group);
+  const twin = groups
+    .filter(({ id }) => id < group.id)
+    .map(groupTitle)
+    .find((other) => sameFolder([other, title]) !== null);
+  return twin === undefined ? null : `Another group is called “${twin}”: give this one another name.`;
 }
 
 /** What keeps something with this aim from being started, or `null`. */

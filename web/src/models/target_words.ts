@@ -1,7 +1,7 @@
 /** Targets as a server gives them, in a line. */
 
+import { groupName } from '../../../src/finetune/prompt_groups.ts';
 import type { JobTarget, Target } from '../api/types.ts';
-import { groupInWords } from '../lib/aim.ts';
 
 /** Names of attributes are joined so for a joint target. */
 const JOINT = ' x ';
@@ -30,9 +30,7 @@ function targetOfGroup({ for: _, name: __, ...target }: Group): Target {
 export function targetInWords(target: JobTarget): string {
   if (typeof target === 'string') return target;
   if (isGroups(target)) {
-    return target
-      .map((group) => `${groupInWords(group)}: ${targetInWords(targetOfGroup(group))}`)
-      .join(' · ');
+    return target.map((group) => `${groupName(group)}: ${targetInWords(targetOfGroup(group))}`).join(' · ');
   }
   return Object.entries(target)
     .map(([name, shares]) => `${name}: ${sharesInWords(shares)}`)
