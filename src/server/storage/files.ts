@@ -29,17 +29,20 @@ export function mediaTypeOf(name: string): string {
   return MEDIA_TYPES[path.extname(name).toLowerCase()] ?? 'application/octet-stream';
 }
 
+/** Whether a path is made of plain names joined by `/`: none empty or hidden, and without backslash, colon and NUL. */
+export function isPlainPath(name: string): boolean {
+  return name.split('/').every((part) => part !== '' && !part.startsWith('.') && !/[\\\0:]/.test(part));
+}
+
 /**
  * The file that a path of an address means, null when it is none inside `folder`: dots, links that lead elsewhere, absolute paths,
  * NUL and hidden files find nothing.
  * @param name decoded path with `/`
  */
 export function fileInside(folder: string, name: string): string | null {
-  const parts = name.split('/');
-  const isPlain = (part: string) => part !== '' && !part.startsWith('.') && !/[\\\0:]/.test(part);
-  if (!parts.every(isPlain) || !existsSync(folder)) return null;
+  if (!isPlainPath(name) || !existsSync(folder)) return null;
   const root = realpathSync(folder);
-  const file = path.join(root, ...parts);
+  const file = path.join(root, ...name.split('/'));
   if (!existsSync(file)) return null;
   const real = realpathSync(file);
   if (!real.startsWith(root + path.sep) || !statSync(real).isFile()) return null;

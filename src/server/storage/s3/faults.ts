@@ -1,0 +1,103 @@
+/** What goes wrong with object storage, in words that name the bucket, the endpoint and the answer. */
+
+import type { S3Settings } from './address.ts';
+import { describeBucket } from './address.ts';
+import { textOf } from './xml.ts';
+
+/** The storage refused, or did not answer. */
+export class StorageFault extends Error {
+  override readonly name = 'StorageFault';
+  /** HTTP status; null where no answer came. */
+  readonly status: number | null;
+  /** Code of the answer, such as `NoSuchKey`; empty where it had none. */
+  readonly code: string;
+  /** Whether the same request may succeed later. */
+  readonly isTransient: boolean;
+
+  /** A fault whose message stands as it is. */
+  constructor(
+    message: string,
+    fields: { status: number | null; code?: string; isTransient: boolean; cause?: unknown },
+  ) {
+    super(message, fields.cause === undefined ? {} : { cause: fields.cause });
+    this.status = fields.status;
+    this.code = fields.code ?? '';
+    this.isTransient = fields.isTransient;
+  }
+}
+
+/** An answer that is no success: status, headers and body. */
+export interface RefusedAnswer {
+  readonly status: number;
+  header(name: string): string | null;
+  readonly body: string;
+}
+
+/** Codes under which the same request may succeed later, whatever their status (Amazon S3 API Reference, "Error responses"). */
+const TRANSIENT_CODES: readonly string[] = Object.freeze([
+  'InternalError',
+  'OperationAborted',
+  'RequestTimeout',
+  'ServiceUnavailable',
+  'SlowDown',
+  'Throttling',
+  'XAmzContentSHA256Mismatch',
+]);
+const CREDENTIAL_CODES: readonly string[] = Object.freeze([
+  'AccessDenied',
+  'AccountProblem',
+  'AllAccessDisabled',
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidSecurity',
+  'InvalidToken',
+  'SignatureDoesNotMatch',
+]);
+
+/** The fault that an answer means. */
+export function faultOf(settings: S3Settings, operation: string, answer: RefusedAnswer): StorageFault {
+  const { status, body } = answer;
+  const code = textOf(body, 'Code') ?? '';
+  const said = [String(status), code].filter((part) => part !== '').join(' ');
+  const message = textOf(body, 'Message');
+  const quoted = message === null ? said : `${said}: ${message}`;
+  const advice = adviceOn(settings, code, answer);
+  const isTransient = status >= 500 || status === 429 || status === 408 || TRANSIENT_CODES.includes(code);
+  const text = `storage ${describeBucket(settings)}: ${operation} was answered ${quoted}`;
+  return new StorageFault(advice === null ? text : `${text}; ${advice}`, { status, code, isTransient });
+}
+
+/** The fault of a request to which no whole answer came. */
+export function silenceOf(settings: S3Settings, operation: string, cause: Error): StorageFault {
+  const reason = (cause as NodeJS.ErrnoException).code ?? cause.message;
+  const text = `storage ${describeBucket(settings)}: ${operation} got no answer: ${reason}`;
+  return new StorageFault(text, { status: null, isTransient: true, cause });
+}
+
+/** What to do about an answer; null where its own words have to be enough. */
+function adviceOn(settings: S3Settings, code: string, answer: RefusedAnswer): string | null {
+  if (code === 'NoSuchBucket') {
+    return `the bucket ${settings.bucket} does not exist there: create it, or see whether bucket, endpoint and region are right`;
+  }
+  if (code === 'RequestTimeTooSkewed') return clockAdvice(answer.header('date'));
+  const region = answer.header('x-amz-bucket-region') ?? textOf(answer.body, 'Region');
+  if (region !== null && region !== settings.region) {
+    return `the bucket lies in the region ${region}, not in ${settings.region}`;
+  }
+  if (answer.status >= 300 && answer.status < 400) {
+    const to = answer.header('location') ?? textOf(answer.body, 'Endpoint');
+    return `the bucket is elsewhere${to === null ? '' : `, at ${to}`}: see whether endpoint and region are right`;
+  }
+  if (CREDENTIAL_CODES.includes(code) || answer.status === 401 || answer.status === 403) {
+    return 'see whether AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN belong to a user who may list, read, write and delete there';
+  }
+  return null;
+}
+
+function clockAdvice(date: string | null): string {
+  const theirs = date === null ? Number.NaN : Date.parse(date);
+  if (Number.isNaN(theirs)) return "see whether this machine's clock is right";
+  const seconds = Math.round((Date.now() - theirs) / 1000);
+  const direction = seconds > 0 ? 'ahead of' : 'behind';
+  return `this machine's clock is ${Math.abs(seconds)} s ${direction} the storage's: set it right`;
+}
