@@ -88,7 +88,9 @@ export function createLanes(
   const lanes = [draw, train];
   // An export of a whole model takes as long as its disk: estimates do not wait for it.
   const [estimator, exporter] = [link('estimate'), link('export')];
-  const [ask, askExporter] = [asker(estimator, 'estimates and checks'), asker(exporter, 'exports')];
+  const isDraining = () => context().draining;
+  const ask = asker(estimator, 'estimates and checks', isDraining);
+  const askExporter = asker(exporter, 'exports', isDraining);
   return {
     start() {
       for (const lane of lanes) lane.start();
@@ -123,8 +125,8 @@ export function createLanes(
 
 type Ask = (task: string, input: unknown, code: ErrorCode, signal?: AbortSignal) => Promise<unknown>;
 
-/** Asks a process one thing after the other; what it says is wrong is answered under `code`. */
-function asker(link: WorkerLink, what: string): Ask {
+/** Asks a process one thing after the other, none once the server shuts down; what it says is wrong is answered under `code`. */
+function asker(link: WorkerLink, what: string, isDraining: () => boolean): Ask {
   let last: Promise<unknown> = Promise.resolve();
   let waiting = 0;
   return async (task, input, code, signal) => {
@@ -135,12 +137,16 @@ function asker(link: WorkerLink, what: string): Ask {
     waiting++;
     const result = last.then(() => {
       if (signal?.aborted) throw new TaskCancelled('cancelled before its start');
+      // A process that was stopped would be started again.
+      if (isDraining()) throw shuttingDown();
       return link.run(task, input, undefined, signal);
     });
     last = result.catch(() => {});
     try {
       return await result;
     } catch (error) {
+      if (error instanceof ApiFault) throw error;
+      if (isDraining()) throw shuttingDown(error);
       const crashed = error instanceof WorkerCrash ? 'worker_crashed' : code;
       const kind = error instanceof TaskCancelled ? 'cancelled' : crashed;
       throw new ApiFault(kind, (error as Error).message, { cause: error });
@@ -148,4 +154,8 @@ function asker(link: WorkerLink, what: string): Ask {
       waiting--;
     }
   };
+}
+
+function shuttingDown(cause?: unknown): ApiFault {
+  return new ApiFault('shutting_down', 'the server is shutting down', { retryAfter: 30, cause });
 }

@@ -150,6 +150,24 @@ describe('an adapter', () => {
     }
   });
 
+  it('is not exported for whoever has gone, nor while the server shuts down', async () => {
+    const gone = await server.app.request(`http://127.0.0.1${address('lora', 'dtype=float16')}`, {
+      signal: AbortSignal.abort(),
+    });
+    expect([gone.status, ((await gone.json()) as { error: { code: string } }).error.code]).toEqual([
+      409,
+      'cancelled',
+    ]);
+    server.context.draining = true;
+    const late = await ask(server, 'GET', address('lora', 'dtype=float16'));
+    server.context.draining = false;
+    expect([late.status, ((await late.json()) as { error: { code: string } }).error.code]).toEqual([
+      503,
+      'shutting_down',
+    ]);
+    expect((await ask(server, 'GET', address('lora', 'dtype=float16'))).status).toBe(200);
+  });
+
   it('whose file is gone is none', async () => {
     const { id } = await insertAdapter(server.context.db, at('data'), {
       ...{ name: 'gone', model: 'tiny', job: 'job_gone', origin: 'average', target: null },

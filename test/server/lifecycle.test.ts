@@ -266,7 +266,7 @@ describe('a fine-tuning', () => {
     });
     const job = await until(id, isOver);
     expect(job.error).toBeNull();
-    const drawnFrom = (await readLog(id)).map((line) => (line as { prompt: string }).prompt);
+    const drawnFrom = (await readLog(id)).flatMap((line) => (line as { prompts: string[] }).prompts);
     // The server's sets, not the shipped ones of the same name.
     expect(['a nurse', 'a pilot', 'a person on a horse']).toEqual(expect.arrayContaining(drawnFrom));
     const { adapters } = (await call('GET', '/api/v1/adapters')) as { adapters: Adapter[] };

@@ -183,7 +183,7 @@ async function finetune(running: Running, from: number, { tick, adapters }: Work
         : undefined;
     running.log[iteration - 1] = JSON.stringify({
       iteration,
-      prompt: 'a person',
+      prompts: ['a person'],
       loss: 0.9 * Math.exp(-iteration / 40) + 0.3 + noise,
       metrics: { 'bias gender': 0.7 * Math.exp(-iteration / 35) + 0.12 + noise },
       gradientNorm: 0.4 + noise,

@@ -47,7 +47,6 @@ export async function exportAdapterOf(
   return exports.prepare(
     key,
     async (folder, cancelled) => {
-      if (context.draining) throw shuttingDown();
       const input: ExportInput = {
         ...choice,
         adapterFile,
@@ -57,19 +56,13 @@ export async function exportAdapterOf(
         reports: reports.map(({ file }) => file),
         folder,
       };
-      const output = await queue.exportAdapter(input, cancelled).catch((error: unknown) => {
-        throw context.draining ? shuttingDown() : error;
-      });
+      const output = await queue.exportAdapter(input, cancelled);
       if ('refused' in output) throw new ApiFault('does_not_fit', output.refused, { field: 'format' });
       const { format, written, report } = output;
       return { format, name: written, evaluation: report === null ? null : reports[report]!.job };
     },
     signal,
   );
-}
-
-function shuttingDown(): ApiFault {
-  return new ApiFault('shutting_down', 'the server is shutting down', { retryAfter: 30 });
 }
 
 /** Reports of evaluations of an adapter, newest first. Those by group are left out: each is about a part of the prompts. */
