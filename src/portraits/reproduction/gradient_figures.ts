@@ -5,13 +5,14 @@ import { lineChart } from '../../evaluate/figures.ts';
 import { createImageEncodings } from '../../fairness/index.ts';
 import { drawImages } from '../../finetune/drawing.ts';
 import type { GradientMode } from '../../finetune/gradient_coefficients.ts';
+import type { ModeScales } from '../../finetune/gradient_scales.ts';
 import { measureParameterScales } from '../../finetune/parameter_scales.ts';
 import type { ImageScore } from '../../finetune/score_objective.ts';
 import { scoreObjective } from '../../finetune/score_objective.ts';
 import type { FinetuneSettings } from '../../finetune/settings.ts';
 import { add, constant, cosineDistance } from '../../graph/index.ts';
 import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
-import type { Laboratory, PartResult } from './types.ts';
+import type { DrawnFigure, Laboratory, PartResult } from './types.ts';
 
 /** The three gradients in the order of the figures. */
 const MODES: readonly GradientMode[] = Object.freeze(['unadjusted', 'adjusted', 'uncoupled']);
@@ -141,25 +142,41 @@ function settingsOf(
   };
 }
 
-/** Figure 6b: the gradient that each timestep adds to the U-Net's weights for a random dL/dz_0. */
+/** Figure 6b: the gradient that each timestep adds to the U-Net's weights for a random dL/dz_0, and what guidance does to it. */
 export async function figure6b(lab: Laboratory): Promise<PartResult> {
   const { scales } = lab.budget;
   const pipeline = lab.openPipeline(1);
-  const found = await measureParameterScales(pipeline, {
-    part: { kind: 'unet', rank: lab.budget.rank },
-    modes: MODES,
-    prompts: lab.prompts('occupations', 'train', scales.runs),
-    runs: scales.runs,
-    steps: scales.steps,
-    guidanceScale: lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
-    seed: 100,
-    onRun: (done, all) => lab.progress('gradient scales', done, all),
-    signal: lab.signal,
-  }).finally(() => pipeline.release());
-  const numbers = found.flatMap(({ mode, timesteps }) =>
+  const own = lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale;
+  const scalesOf = (modes: readonly GradientMode[], guidanceScale: number) =>
+    measureParameterScales(pipeline, {
+      part: { kind: 'unet', rank: lab.budget.rank },
+      modes,
+      prompts: lab.prompts('occupations', 'train', scales.runs),
+      runs: scales.runs,
+      steps: scales.steps,
+      guidanceScale,
+      seed: 100,
+      onRun: (done, all) => lab.progress(`gradient scales, guidance ${guidanceScale}`, done, all),
+      signal: lab.signal,
+    });
+  const curves: ScaleCurve[] = [];
+  const guided: ScaleCurve[] = [];
+  try {
+    for (const { mode, timesteps } of await scalesOf(MODES, own)) {
+      curves.push({ label: NAMES[mode]!, timesteps });
+    }
+    for (const guidanceScale of scales.guidanceScales) {
+      const [found] = await scalesOf(['unadjusted'], guidanceScale);
+      guided.push({ label: `unadjusted, guidance scale ${guidanceScale}`, timesteps: found!.timesteps });
+    }
+  } finally {
+    await pipeline.release();
+  }
+  const all = [...curves, ...guided];
+  const numbers = all.flatMap(({ label, timesteps }) =>
     timesteps.map(({ timestep, mean, low, high }) =>
       resultNumber({
-        row: `${NAMES[mode]}, t = ${Math.round(timestep)}`,
+        row: `${label}, t = ${Math.round(timestep)}`,
         measure: 'gradient norm',
         value: mean,
         low,
@@ -168,26 +185,60 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
       }),
     ),
   );
-  const ratios = found.map(({ mode, timesteps }) => {
+  const ratios = all.flatMap(({ label: row, timesteps }) => {
     const means = timesteps.map(({ mean }) => mean);
-    return resultNumber({
-      row: NAMES[mode]!,
-      measure: 'largest over smallest mean',
-      value: Math.max(...means) / Math.min(...means),
-    });
+    const [first, middle] = [means[0]!, means[Math.floor(means.length / 2)]!];
+    return [
+      resultNumber({
+        row,
+        measure: 'largest over smallest mean',
+        value: Math.max(...means) / Math.min(...means),
+      }),
+      resultNumber({ row, measure: 'first step over the middle one', value: first / middle }),
+    ];
   });
-  const figure = chartFigure('figure-6b', 'Mean and middle 90% of the runs.', (style) =>
+  return {
+    title: 'Figure 6b: scale of the gradient by timestep',
+    text: [
+      `${scales.runs} runs with ${scales.steps} sampling steps: dL/dz_0 is a random Gaussian R of variance 1e-4, and the scale ` +
+        "is the norm of what a timestep adds to the gradient of the U-Net's low-rank updates. The coefficients are those of " +
+        'the sampler that is used, normalised by their geometric mean for the adjusted gradient.',
+      'The published unadjusted gradient grows towards the first steps, for it multiplies the Jacobians of all later noise ' +
+        "predictions, and guidance stretches each of them. Portraits' U-Net is small and its own guidance scale is " +
+        `${own}; the second chart takes the same gradient at other guidance scales.`,
+    ],
+    numbers: [...ratios, ...numbers],
+    figures: [
+      scaleChart('figure-6b', 'Scale of the gradient by timestep', 'under the three gradients', curves),
+      scaleChart(
+        'figure-6b-guidance',
+        'Scale of the unadjusted gradient by timestep and guidance scale',
+        'without adjustment, at several guidance scales',
+        guided,
+      ),
+    ],
+  };
+}
+
+/** Scales by timestep, in the order of the sampler. */
+interface ScaleCurve {
+  readonly label: string;
+  readonly timesteps: ModeScales['timesteps'];
+}
+
+function scaleChart(name: string, title: string, how: string, curves: readonly ScaleCurve[]): DrawnFigure {
+  return chartFigure(name, 'Mean and middle 90% of the runs.', (style) =>
     lineChart(
       {
-        title: 'Scale of the gradient by timestep',
-        description: 'Norm of the gradient of the U-Net at each timestep under the three gradients.',
+        title,
+        description: `Norm of the gradient of the U-Net at each timestep ${how}.`,
         xLabel: 'timestep',
         yLabel: 'norm of the gradient',
         yScale: 'log',
-        series: found.map(({ mode, timesteps }) => {
+        series: curves.map(({ label, timesteps }) => {
           const ascending = [...timesteps].sort((a, b) => a.timestep - b.timestep);
           return {
-            label: NAMES[mode]!,
+            label,
             points: ascending.map(({ timestep, mean }) => ({ x: timestep, y: mean })),
             band: ascending.map(({ timestep, low, high }) => ({ x: timestep, low, high })),
           };
@@ -196,14 +247,4 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
       style,
     ),
   );
-  return {
-    title: 'Figure 6b: scale of the gradient by timestep',
-    text: [
-      `${scales.runs} runs with ${scales.steps} sampling steps: dL/dz_0 is a random Gaussian R of variance 1e-4, and the scale ` +
-        "is the norm of what a timestep adds to the gradient of the U-Net's low-rank updates. The coefficients are those of " +
-        'the sampler that is used, normalised by their geometric mean for the adjusted gradient.',
-    ],
-    numbers: [...ratios, ...numbers],
-    figures: [figure],
-  };
 }

@@ -47,7 +47,8 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-6b',
     summary: 'scale of the gradient by timestep under three gradients',
-    units: ({ scales: { runs, steps } }) => runs * steps * (2 + 3 * 2 * DIFFERENTIATED),
+    units: ({ scales: { runs, steps, guidanceScales } }) =>
+      runs * steps * (2 + 2 * DIFFERENTIATED) * (3 + guidanceScales.length),
     make: figure6b,
   },
   {
