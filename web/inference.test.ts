@@ -114,9 +114,8 @@ async function largestDifference(one: Buffer, other: Buffer): Promise<number> {
 async function land(name: string, adapter: Adapter): Promise<string> {
   const file = path.join(folder.path, `${name}.safetensors`);
   writeAdapter(file, adapter);
-  const { db, data } = server.context;
   const values = { name, model: 'tiny', job: `job_${name}`, origin: 'best', target: null, file } as const;
-  return (await insertAdapter(db, data.path, values)).id;
+  return (await insertAdapter(server.context, values)).id;
 }
 
 const noise = (shape: readonly number[], stream: string) => ({

@@ -98,9 +98,11 @@ export async function runFinetune(
           page = writeLivePage(snapshot, texts);
           // A run that is stopped leaves its adapters as they were at its last checkpoint.
           write(ADAPTER_FILES.average, average, snapshot.iteration);
-          if (best === null || snapshot.best === null || snapshot.best.iteration === writtenBest) return;
-          write(ADAPTER_FILES.best, best, snapshot.best.iteration);
-          writtenBest = snapshot.best.iteration;
+          if (best !== null && snapshot.best !== null && snapshot.best.iteration !== writtenBest) {
+            write(ADAPTER_FILES.best, best, snapshot.best.iteration);
+            writtenBest = snapshot.best.iteration;
+          }
+          progress.saved?.();
         },
       },
       { guard, inspection, signal },

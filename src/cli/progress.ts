@@ -22,6 +22,8 @@ export interface Progress {
   note(text: string): void;
   /** What an evaluation has measured so far; only whoever shows it live takes it. */
   measured?(soFar: LiveMeasurement): void;
+  /** A run's folder holds a new checkpoint or validation; only whoever keeps it elsewhere too takes it. */
+  saved?(): void;
   /** The outcome for programs: one JSON line, and nothing on a terminal or in a log, where notes say it in words. */
   result(outcome: Readonly<Record<string, unknown>>): void;
   /** Ends the bar, if one stands on the terminal. */

@@ -12,6 +12,11 @@ export interface LaneWork {
   onEvent(event: unknown): void;
   /** The result of one job. */
   resultOf(output: unknown, job: ClaimedJob): Promise<unknown>;
+  /**
+   * Keeps what the work has left so far of a job that did not succeed, before it is ended or given back: another process may go on
+   * with it at once. Its faults do not change what becomes of the job.
+   */
+  leave?(job: ClaimedJob): Promise<void>;
 }
 
 /** How a lane works. */
@@ -151,12 +156,13 @@ export class Lane {
         (error) => this.#options.onFault(error),
       );
     }, heartbeatMilliseconds);
+    let work: LaneWork | null = null;
     try {
-      const work = await prepare(claimed);
+      work = await prepare(claimed);
       const output = await link.run(
         work.task,
         work.input,
-        (event) => work.onEvent(event),
+        (event) => work!.onEvent(event),
         running.controller.signal,
       );
       for (const id of running.open) {
@@ -164,7 +170,10 @@ export class Lane {
         await this.#finish(id, { status: 'succeeded', result });
       }
     } catch (error) {
-      for (const id of running.open) await this.#fail(id, error as Error);
+      for (const id of running.open) {
+        await work?.leave?.(running.jobs.get(id)!).catch((fault: unknown) => this.#options.onFault(fault));
+        await this.#fail(id, error as Error);
+      }
     } finally {
       clearInterval(heart);
       this.#running = null;

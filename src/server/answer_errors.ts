@@ -5,6 +5,7 @@ import { HTTPException } from 'hono/http-exception';
 import type { AppEnv, ServerContext } from './context.ts';
 import type { ErrorCode } from './errors.ts';
 import { ApiFault, ERRORS } from './errors.ts';
+import { StorageFault } from './storage/s3/faults.ts';
 
 /** The handler of everything that a route throws. */
 export function answerErrors({ logger }: ServerContext) {
@@ -58,6 +59,11 @@ function asFault(error: unknown): ApiFault {
   if (error instanceof ApiFault) return error;
   if (error instanceof HTTPException && error.status < 500) {
     return new ApiFault('invalid_body', error.message || 'the body is not JSON', { cause: error });
+  }
+  if (error instanceof StorageFault) {
+    const message =
+      'the storage of files cannot be used now; the log of the server has more under the id of this request';
+    return new ApiFault('storage_unavailable', message, { retryAfter: 30, cause: error });
   }
   return new ApiFault('internal', 'a fault of the server; its log has more under the id of this request', {
     cause: error,

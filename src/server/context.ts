@@ -19,6 +19,7 @@ import type { statusSchema } from './schemas/operations.ts';
 import type { estimateSchema } from './schemas/resources.ts';
 import type { DataFolder } from './storage/data_folder.ts';
 import type { JobWatch } from './storage/events.ts';
+import type { FileStore } from './storage/file_store.ts';
 import type { KeyRow, Scope } from './storage/keys.ts';
 import type { Database } from './storage/schema.ts';
 
@@ -44,6 +45,8 @@ export interface ServerContext {
   readonly version: string;
   readonly db: Kysely<Database>;
   readonly data: DataFolder;
+  /** Where what jobs leave is kept. */
+  readonly files: FileStore;
   readonly catalogue: Catalogue;
   readonly promptSets: PromptSets;
   readonly watch: JobWatch;

@@ -45,6 +45,8 @@ export const ERRORS = Object.freeze({
   queue_full: { status: 503, openAiType: 'server_error' },
   /** The server is shutting down. */
   shutting_down: { status: 503, openAiType: 'server_error' },
+  /** The storage of files does not answer, or refuses; the log says what it said. */
+  storage_unavailable: { status: 503, openAiType: 'server_error' },
   /** The job failed: its message says why. */
   job_failed: { status: 500, openAiType: 'server_error' },
   /** The worker process died, again on a second try. */

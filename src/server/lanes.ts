@@ -1,6 +1,5 @@
 /** The lanes of a server with their worker processes: drawing, training, estimating what training costs, and exporting. */
 
-import path from 'node:path';
 import type { JobStore } from '../cluster/job_store.ts';
 import { Lane } from '../cluster/lane.ts';
 import { TaskCancelled, WorkerCrash, WorkerLink } from '../cluster/worker_link.ts';
@@ -11,7 +10,7 @@ import { ApiFault } from './errors.ts';
 import { drawWork } from './jobs/draw_work.ts';
 import type { CheckAdapterOutput, EstimateOutput, ExportOutput } from './jobs/tasks.ts';
 import { trainWork } from './jobs/train_work.ts';
-import { findAdapter } from './storage/adapters.ts';
+import { findAdapter, openAdapterFile } from './storage/adapters.ts';
 
 /** How lanes work. */
 export interface LaneSettings {
@@ -53,10 +52,12 @@ export function createLanes(
       onError: (text) => context().logger.warn({ lane: name }, text.trim()),
     });
   const adapterOf = async (id: string) => {
-    const { db, data } = context();
+    const { db, files } = context();
     const row = await findAdapter(db, id);
     if (row === undefined) throw new Error(`adapter ${id} was removed`);
-    return { name: row.name, file: path.join(data.path, row.file) };
+    const file = await openAdapterFile(files, row);
+    if (file === null) throw new Error(`adapter ${id}: its file is gone`);
+    return { name: row.name, file };
   };
   const common = { ...settings, store, onFault };
   const draw = new Lane({
@@ -72,6 +73,7 @@ export function createLanes(
           adapterOf,
           catalogue: context().catalogue,
           data: context().data,
+          files: context().files,
           onPreview: context().watch.preview,
           onImage: () => context().metrics.images.inc(),
         },

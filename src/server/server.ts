@@ -15,12 +15,18 @@ import { openCatalogue } from './catalogue.ts';
 import type { App, ServerContext } from './context.ts';
 import type { LaneSettings, RunningLanes } from './lanes.ts';
 import { createLanes } from './lanes.ts';
+import type { Metrics } from './operations/metrics.ts';
 import { createMetrics } from './operations/metrics.ts';
+import type { DataFolder } from './storage/data_folder.ts';
 import { openDataFolder } from './storage/data_folder.ts';
 import { createJobWatch } from './storage/events.ts';
+import type { FileStore } from './storage/file_store.ts';
+import { createFolderStore } from './storage/file_store.ts';
 import { countOpenJobs, databaseJobStore, recover } from './storage/jobs.ts';
 import { createKey, hasAdminKey } from './storage/keys.ts';
 import { openDatabase } from './storage/open_database.ts';
+import type { S3Settings } from './storage/s3/address.ts';
+import { openBucketStore } from './storage/s3/bucket_store.ts';
 
 /** How to run a server. */
 export interface ServerOptions {
@@ -28,8 +34,10 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** Folder of everything that the server keeps. */
+  /** Folder of everything that the server keeps; with `storage`, of copies. */
   readonly dataFolder: string;
+  /** Bucket in which files are kept; the data folder when left out. */
+  readonly storage?: S3Settings;
   /** Address of a PostgreSQL server; embedded in the data folder when left out. */
   readonly database?: string;
   /** Folders of models by name; the first is the default. */
@@ -88,6 +96,19 @@ function readCertificate({ certificate, key }: NonNullable<ServerOptions['tls']>
   return options;
 }
 
+function openFiles(
+  storage: S3Settings | undefined,
+  data: DataFolder,
+  metrics: Metrics,
+): FileStore | Promise<FileStore> {
+  if (storage === undefined) return createFolderStore(data.path);
+  return openBucketStore(data.path, data.owner, storage, {
+    onRequest: (operation, status, seconds) =>
+      metrics.storageRequests.observe({ operation, status }, seconds),
+    onBytes: (direction, bytes) => metrics.storageBytes.inc({ direction }, bytes),
+  });
+}
+
 /** A server from its start to its shutdown. */
 export class EvenhandServer {
   readonly context: ServerContext;
@@ -112,19 +133,24 @@ export class EvenhandServer {
 
   /**
    * Opens models, data folder and database, and gives interrupted jobs back to the queue; nothing listens yet.
-   * @throws Error naming the certificate, model, folder or database that cannot be used
+   * @throws Error naming the certificate, model, folder, bucket or database that cannot be used
    */
   static async open(options: ServerOptions): Promise<EvenhandServer> {
     const tls = options.tls && readCertificate(options.tls);
     const catalogue = openCatalogue(options.models);
     const data = openDataFolder(options.dataFolder);
+    let files: FileStore | null = null;
     try {
+      const metrics = createMetrics({
+        jobs: () => countOpenJobs(context.db),
+        workers: () => context.queue.workers(),
+      });
+      files = await openFiles(options.storage, data, metrics);
       const db = await openDatabase(options.database ?? data.database);
       await recover(db, data.owner);
       const watch = createJobWatch();
       const { leaseSeconds } = options;
       const store = databaseJobStore(db, { owner: data.owner, leaseSeconds, onChange: watch.changed });
-      const metrics = createMetrics({ jobs: () => countOpenJobs(db), workers: () => lanes.workers() });
       const counted: JobStore = {
         ...store,
         async finish(id, outcome) {
@@ -138,6 +164,7 @@ export class EvenhandServer {
         version: options.version,
         db,
         data,
+        files,
         catalogue,
         promptSets: options.promptSets,
         watch,
@@ -157,6 +184,7 @@ export class EvenhandServer {
       };
       return new EvenhandServer(options, tls, context, lanes);
     } catch (error) {
+      files?.close();
       data.release();
       throw error;
     }
@@ -215,6 +243,7 @@ export class EvenhandServer {
     http?.closeIdleConnections();
     await closed;
     clearTimeout(timer);
+    this.context.files.close();
     await this.context.db.destroy();
     this.context.data.release();
   }

@@ -41,7 +41,7 @@ beforeAll(async () => {
     writeAdapter(at(`${name}.safetensors`), adapter, {}, model);
     const file = at(`${name}.safetensors`);
     const row = { name, model: 'tiny', job: `job_${name}`, origin: 'average' as const, file };
-    const { id } = await insertAdapter(server.context.db, at('data'), {
+    const { id } = await insertAdapter(server.context, {
       ...row,
       target: { gender: 'uniform' },
     });
@@ -169,7 +169,7 @@ describe('an adapter', () => {
   });
 
   it('whose file is gone is none', async () => {
-    const { id } = await insertAdapter(server.context.db, at('data'), {
+    const { id } = await insertAdapter(server.context, {
       ...{ name: 'gone', model: 'tiny', job: 'job_gone', origin: 'average', target: null },
       file: at('lora.safetensors'),
     });

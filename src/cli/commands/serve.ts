@@ -16,8 +16,10 @@ import { deviceOption, integer, threadsOption } from '../options.ts';
 import { packagePath, packageVersion } from '../package.ts';
 import { createProgress } from '../progress.ts';
 import { PROMPT_LISTS, resolvePrompts } from '../prompts.ts';
+import type { StorageOptions } from '../storage_options.ts';
+import { addStorageOptions, STORAGE_HELP, storageOf } from '../storage_options.ts';
 
-interface ServeOptions {
+interface ServeOptions extends StorageOptions {
   readonly host: string;
   readonly port: number;
   readonly data: string;
@@ -40,15 +42,18 @@ prints the first admin key, and only this once; with it, make others at /api/v1/
 State lies in the data folder: the database (PostgreSQL inside the process, or the server of --database), images, runs,
 reports, adapters. A stopped server goes on with its jobs when it is started again.
 
+${STORAGE_HELP}
+
 Examples:
   evenhand serve
   evenhand serve --login
   evenhand serve --host 0.0.0.0 --certificate server.crt --key server.key
-  evenhand serve --model portraits=portraits --model sd=/models/sd-1.5 --database postgres://user@db/evenhand`;
+  evenhand serve --model portraits=portraits --model sd=/models/sd-1.5 --database postgres://user@db/evenhand
+  evenhand serve --storage s3://evenhand/team --storage-endpoint http://minio:9000`;
 
 /** Makes the command. */
 export function serveCommand(io: Io): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .summary('serve the API and the browser terminal')
     .description(
       'Serves drawing, fine-tuning and evaluation over HTTP: a native API, those of OpenAI and AUTOMATIC1111, and a\n' +
@@ -60,7 +65,8 @@ export function serveCommand(io: Io): Command {
     .option(
       '--database <address>',
       'postgres://user:password@host/name (default: embedded in the data folder)',
-    )
+    );
+  return addStorageOptions(command)
     .addOption(
       new Option(
         '-m, --model <name=model>',
@@ -106,6 +112,7 @@ async function openServer(options: ServeOptions, io: Io): Promise<EvenhandServer
   if ((certificate === undefined) !== (key === undefined)) {
     throw new UsageError('--certificate and --key: expected both or none');
   }
+  const storage = storageOf(options, process.env);
   const models = await resolveModels(options.model ?? new Map([[EMBEDDED_MODEL, EMBEDDED_MODEL]]), io);
   const source = import.meta.url.endsWith('.ts');
   return EvenhandServer.open({
@@ -114,6 +121,7 @@ async function openServer(options: ServeOptions, io: Io): Promise<EvenhandServer
     port,
     dataFolder: data,
     ...(database === undefined ? {} : { database }),
+    ...(storage === undefined ? {} : { storage }),
     models,
     promptSets: { names: PROMPT_LISTS, promptsOf: (name, split) => resolvePrompts(name, split) },
     login,

@@ -118,6 +118,7 @@ function teller(emit: (event: TrainEvent) => void): {
       update: (progress) =>
         emit({ type: 'progress', progress: { ...progress, numbers: { ...progress.numbers } } }),
       measured: (soFar) => emit({ type: 'measured', soFar }),
+      saved: () => emit({ type: 'saved' }),
       note: (text) => emit({ type: 'note', text }),
       result: (outcome) => {
         outcomes.push(outcome);

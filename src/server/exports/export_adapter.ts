@@ -1,8 +1,6 @@
 /** What an export of an adapter needs of the server: its file, its model, and the evaluations that measured it. */
 
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import path from 'node:path';
 import { sql } from 'kysely';
 import type { z } from 'zod';
 import type { ServerContext } from '../context.ts';
@@ -10,7 +8,8 @@ import { ApiFault } from '../errors.ts';
 import type { ExportInput } from '../jobs/tasks.ts';
 import type { exportQuery } from '../schemas/exports.ts';
 import type { AdapterRow } from '../storage/adapters.ts';
-import { fileInside } from '../storage/files.ts';
+import { openAdapterFile } from '../storage/adapters.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
 import type { PreparedExport, PreparedExports } from './prepared.ts';
 
 /** How an adapter is exported. */
@@ -36,8 +35,8 @@ export async function exportAdapterOf(
   choice: ExportChoice,
   signal: AbortSignal,
 ): Promise<PreparedExport> {
-  const { data, catalogue, queue } = context;
-  const adapterFile = fileInside(data.path, row.file);
+  const { files, catalogue, queue } = context;
+  const adapterFile = await openAdapterFile(files, row);
   if (adapterFile === null) throw new ApiFault('not_found', `adapter ${row.id}: its file is gone`);
   const { folder: modelFolder } = catalogue.model(row.model);
   const reports = await reportsOn(context, row);
@@ -66,7 +65,7 @@ export async function exportAdapterOf(
 }
 
 /** Reports of evaluations of an adapter, newest first. Those by group are left out: each is about a part of the prompts. */
-async function reportsOn({ db, data }: ServerContext, { id }: AdapterRow): Promise<Report[]> {
+async function reportsOn({ db, files }: ServerContext, { id }: AdapterRow): Promise<Report[]> {
   const rows = await db
     .selectFrom('jobs')
     .select(['id', 'request', 'result'])
@@ -76,8 +75,12 @@ async function reportsOn({ db, data }: ServerContext, { id }: AdapterRow): Promi
     .orderBy('sequence', 'desc')
     .limit(MOST_EVALUATIONS)
     .execute();
-  return rows
-    .filter(({ result }) => (result as { groups?: unknown } | null)?.groups == null)
-    .map((row) => ({ job: row.id, file: path.join(data.jobFolder(row.id), 'report.json') }))
-    .filter(({ file }) => existsSync(file));
+  const whole = rows.filter(({ result }) => (result as { groups?: unknown } | null)?.groups == null);
+  const reports = await Promise.all(
+    whole.map(async ({ id: job }) => ({
+      job,
+      file: await files.open(folderOfJob(job), 'report.json', 'changing'),
+    })),
+  );
+  return reports.flatMap(({ job, file }) => (file === null ? [] : [{ job, file }]));
 }

@@ -3,7 +3,9 @@
 import type { z } from 'zod';
 import type { ServerContext } from '../context.ts';
 import type { jobFileSchema, jobSchema } from '../schemas/jobs.ts';
-import { listFiles, mediaTypeOf } from '../storage/files.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
+import type { Whereabouts } from '../storage/file_store.ts';
+import { isPlainPath, mediaTypeOf } from '../storage/files.ts';
 import type { JobRow } from '../storage/jobs.ts';
 import { jobsAhead } from '../storage/jobs.ts';
 
@@ -37,12 +39,25 @@ export async function describeJob({ db }: ServerContext, row: JobRow): Promise<S
   } as ShownJob;
 }
 
-/** Files of a job that it shows. */
-export function jobFiles({ data }: ServerContext, id: string): z.infer<typeof jobFileSchema>[] {
-  return listFiles(data.jobFolder(id), PRIVATE_FOLDERS).map(({ name, bytes }) => ({
-    name,
-    bytes,
-    mediaType: mediaTypeOf(name),
-    url: fileUrl(id, name),
-  }));
+/** Whether a job shows a file of this name, if it has one. */
+export function isShown(name: string): boolean {
+  const folders = name.split('/').slice(0, -1);
+  return isPlainPath(name) && !folders.some((folder) => PRIVATE_FOLDERS.includes(folder));
+}
+
+/** Where a job's files are looked for: what this server works on is here, images never change, other work may have gone on. */
+export function whereaboutsOf({ data }: ServerContext, { kind, status, owner }: JobRow): Whereabouts {
+  if (status === 'running' && owner === data.owner) return 'here';
+  return kind === 'generate' ? 'fixed' : 'changing';
+}
+
+/** Files of a job that it shows. @throws StorageFault when the storage does not answer */
+export async function jobFiles(
+  context: ServerContext,
+  row: JobRow,
+): Promise<z.infer<typeof jobFileSchema>[]> {
+  const all = await context.files.list(folderOfJob(row.id), whereaboutsOf(context, row));
+  return all
+    .filter(({ name }) => isShown(name))
+    .map(({ name, bytes }) => ({ name, bytes, mediaType: mediaTypeOf(name), url: fileUrl(row.id, name) }));
 }

@@ -8,7 +8,9 @@ import type { LaneWork } from '../../cluster/lane.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { generateResultSchema, imageSchema } from '../schemas/jobs.ts';
 import type { DataFolder } from '../storage/data_folder.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
 import type { Preview } from '../storage/events.ts';
+import type { FileStore } from '../storage/file_store.ts';
 import { fileUrl } from './describe.ts';
 import { eventWriter } from './event_writer.ts';
 import type { DrawEvent, DrawImage, DrawInput, GenerateRequest } from './tasks.ts';
@@ -18,6 +20,7 @@ export interface DrawParts {
   readonly store: JobStore;
   readonly catalogue: Catalogue;
   readonly data: DataFolder;
+  readonly files: FileStore;
   /** File and name of an adapter by its id. */
   readonly adapterOf: (id: string) => Promise<{ readonly name: string; readonly file: string }>;
   readonly onPreview: (job: string, preview: Preview) => void;
@@ -45,6 +48,8 @@ export async function drawWork(parts: DrawParts, jobs: readonly ClaimedJob[]): P
   };
   const started = performance.now();
   const writer = eventWriter(parts.store, parts.onFault);
+  /** Images that are being kept, by job. */
+  const keeping = new Map(jobs.map(({ id }) => [id, [] as Promise<void>[]]));
   const stepsDone = new Int32Array(images.length);
   const shown = (image: DrawImage): z.infer<typeof imageSchema> => ({
     index: image.index,
@@ -69,7 +74,13 @@ export async function drawWork(parts: DrawParts, jobs: readonly ClaimedJob[]): P
     } else {
       parts.onImage();
       const image = images[event.position]!;
-      writer.event(image.job, 'image', shown(image));
+      // Whoever hears of it may ask any server for it.
+      const kept = parts.files
+        .keep(folderOfJob(image.job), path.basename(image.file))
+        .then(() => writer.event(image.job, 'image', shown(image)));
+      keeping.get(image.job)!.push(kept);
+      // Whoever waits for the job is told.
+      kept.catch(() => {});
     }
   };
   return {
@@ -77,10 +88,14 @@ export async function drawWork(parts: DrawParts, jobs: readonly ClaimedJob[]): P
     input,
     onEvent: (event) => onEvent(event as DrawEvent),
     async resultOf(_output, { id }): Promise<z.infer<typeof generateResultSchema>> {
+      await Promise.all(keeping.get(id)!);
       await writer.flush();
       const { seed } = requests.get(id)!;
       const own = images.filter(({ job }) => job === id).map(shown);
       return { seed, seconds: (performance.now() - started) / 1000, images: own };
+    },
+    async leave({ id }) {
+      await Promise.allSettled(keeping.get(id)!);
     },
   };
 }

@@ -125,6 +125,8 @@ export interface EvaluateOutput {
 export type TrainEvent =
   | { readonly type: 'progress'; readonly progress: z.infer<typeof progressSchema> }
   | { readonly type: 'measured'; readonly soFar: LiveMeasurement }
+  /** A fine-tuning has written a checkpoint or validated. */
+  | { readonly type: 'saved' }
   | { readonly type: 'note'; readonly text: string };
 
 /** Input of the task `checkAdapter`. */

@@ -12,6 +12,7 @@ import { resolvedTarget, testPrompts, trainPrompts } from './check.ts';
 import { fileUrl } from './describe.ts';
 import type { DrawParts } from './draw_work.ts';
 import { eventWriter } from './event_writer.ts';
+import { jobKeeper } from './keeping.ts';
 import type {
   EvaluateInput,
   EvaluateOutput,
@@ -21,6 +22,9 @@ import type {
   FinetuneRequest,
   TrainEvent,
 } from './tasks.ts';
+
+/** Milliseconds between two times that what an evaluation has judged is kept. */
+const JUDGED_MILLISECONDS = 30_000;
 
 /** What training needs of the server. */
 export type TrainParts = Pick<DrawParts, 'store' | 'adapterOf' | 'onFault'> & {
@@ -32,14 +36,23 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
   const { id, kind, request } = job!;
   const { context } = parts;
   const output = context.data.jobFolder(id);
+  const keeper = jobKeeper(context, id, parts.onFault);
+  await keeper.restore();
   mkdirSync(output, { recursive: true });
   const writer = eventWriter(parts.store, parts.onFault);
   const onEvent = (event: TrainEvent) => {
     if (event.type === 'note') writer.event(id, 'note', { text: event.text });
-    else if (event.type === 'measured') writer.measured(id, event.soFar);
-    else writer.progress(id, event.progress);
+    else if (event.type === 'saved') keeper.due();
+    else if (event.type === 'measured') {
+      writer.measured(id, event.soFar);
+      keeper.due(JUDGED_MILLISECONDS);
+    } else writer.progress(id, event.progress);
   };
-  const base = { task: kind, onEvent: (event: unknown) => onEvent(event as TrainEvent) };
+  const base = {
+    task: kind,
+    onEvent: (event: unknown) => onEvent(event as TrainEvent),
+    leave: () => keeper.keep(),
+  };
   if (kind === 'finetune') {
     const asked = request as FinetuneRequest;
     return {
@@ -47,6 +60,7 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
       input: finetuneInput(context, asked, output),
       async resultOf(given) {
         await writer.flush();
+        await keeper.keep();
         return finetuneResult(context, id, asked, given as FinetuneOutput);
       },
     };
@@ -64,6 +78,7 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
     input,
     async resultOf(given): Promise<z.infer<typeof evaluateResultSchema>> {
       await writer.flush();
+      await keeper.keep();
       const { seconds, reports } = given as EvaluateOutput;
       const shown = reports.map(({ group, folder, summary }) => ({
         name: group,
@@ -94,16 +109,16 @@ export function finetuneInput(
 
 /** Keeps the adapters of a finished run beside the job, so that they outlive it. */
 async function finetuneResult(
-  { db, data }: ServerContext,
+  context: ServerContext,
   job: string,
   request: FinetuneRequest,
   output: FinetuneOutput,
 ): Promise<z.infer<typeof finetuneResultSchema>> {
   const name = request.name ?? job;
   const keep = async (file: string, origin: 'average' | 'best', own: string) => {
-    const from = path.join(data.jobFolder(job), file);
+    const from = path.join(context.data.jobFolder(job), file);
     const values = { name: own, model: request.model, job, origin, target: request.target, file: from };
-    return (await insertAdapter(db, data.path, values)).id;
+    return (await insertAdapter(context, values)).id;
   };
   return {
     iterations: output.iterations,

@@ -44,7 +44,7 @@ export async function uploadAdapter(context: ServerContext, upload: AdapterUploa
       throw error;
     });
     const { metadata } = await context.queue.checkAdapter({ file: incoming, modelFolder: model.folder });
-    const row = await insertUpload(db, data.path, incoming, {
+    const row = await insertUpload(context, incoming, {
       ...received,
       id,
       name,

@@ -8,6 +8,9 @@ export interface Metrics {
   readonly requests: Histogram<'method' | 'route' | 'status'>;
   readonly images: Counter;
   readonly jobsEnded: Counter<'status'>;
+  /** Requests to object storage; status `none` where no answer came. */
+  readonly storageRequests: Histogram<'operation' | 'status'>;
+  readonly storageBytes: Counter<'direction'>;
 }
 
 /** What gauges read when Prometheus asks. */
@@ -67,6 +70,19 @@ export function createMetrics(state: MeasuredState): Metrics {
       name: 'evenhand_jobs_ended_total',
       help: 'Jobs that this server ended, by status',
       labelNames: ['status'],
+      registers,
+    }),
+    storageRequests: new Histogram({
+      name: 'evenhand_storage_request_seconds',
+      help: 'Time until object storage began to answer, each attempt counted',
+      labelNames: ['operation', 'status'],
+      buckets: BUCKETS,
+      registers,
+    }),
+    storageBytes: new Counter({
+      name: 'evenhand_storage_bytes_total',
+      help: 'Bytes of files sent to and received from object storage',
+      labelNames: ['direction'],
       registers,
     }),
   });

@@ -1,6 +1,6 @@
 /** Routes of AUTOMATIC1111's API: txt2img, progress, png-info, sd-models, samplers. */
 
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRoute, type z } from '@hono/zod-openapi';
 import { readPngMetadata } from '../../diffusion/image_metadata.ts';
 import { requireScope } from '../accounts/authenticate.ts';
@@ -13,7 +13,7 @@ import { parseSamplerLabel, SAMPLER_LABELS } from '../samplers.ts';
 import * as schemas from '../schemas/automatic1111.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
 import type { generateResultSchema, progressSchema } from '../schemas/jobs.ts';
-import { fileInside } from '../storage/files.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
 import { jsonAnswer, jsonBody, security } from './shared.ts';
 
 type Txt2ImgRequest = z.infer<typeof schemas.txt2imgRequestSchema>;
@@ -61,15 +61,20 @@ const samplers = createRoute({
 
 /** Adds the routes of AUTOMATIC1111's API. */
 export function addAutomatic1111Routes(app: App, context: ServerContext): void {
-  const { catalogue, data, db, watch } = context;
+  const { catalogue, files: store, db, watch } = context;
   app.openapi(txt2img, async (c) => {
     const asked = c.req.valid('json');
     const key = c.req.valid('header')['idempotency-key'] ?? null;
     const row = await submitJob(context, generateRequest(context, asked), c.get('caller'), key);
     const finished = await awaitJob(context, row.id, c.req.raw.signal);
     const { images, seed } = resultOf<z.infer<typeof generateResultSchema>>(finished);
-    const files = images.map(({ url }) =>
-      readFileSync(fileInside(data.jobFolder(row.id), decodeURIComponent(url.split('/').at(-1)!))!),
+    const files = await Promise.all(
+      images.map(async ({ url }) => {
+        const name = decodeURIComponent(url.split('/').at(-1)!);
+        const file = await store.open(folderOfJob(row.id), name, 'fixed');
+        if (file === null) throw new ApiFault('internal', `job ${row.id}: its image is gone`);
+        return readFile(file);
+      }),
     );
     const info = {
       prompt: asked.prompt,

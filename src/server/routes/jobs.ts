@@ -1,16 +1,15 @@
 /** Routes of jobs: send, list, look, cancel, remove, and their files. */
 
-import { rmSync } from 'node:fs';
 import { createRoute, z } from '@hono/zod-openapi';
 import { requireScope } from '../accounts/authenticate.ts';
 import { FILE_POLICY } from '../accounts/headers.ts';
 import type { App, ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
-import { describeJob, jobFiles } from '../jobs/describe.ts';
+import { describeJob, isShown, jobFiles, whereaboutsOf } from '../jobs/describe.ts';
 import { resumeJob, stopJob, submitJob } from '../jobs/submit.ts';
 import { idempotencyHeader, idParameter } from '../schemas/common.ts';
 import { jobFileSchema, jobListQuery, jobListSchema, jobRequestSchema, jobSchema } from '../schemas/jobs.ts';
-import { fileInside, listFiles } from '../storage/files.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
 import type { JobRow } from '../storage/jobs.ts';
 import { findJob, isFinal } from '../storage/jobs.ts';
 import { sendFile } from './send_file.ts';
@@ -92,7 +91,7 @@ const files = createRoute({
 
 /** Adds the routes of jobs. */
 export function addJobRoutes(app: App, context: ServerContext): void {
-  const { db, data } = context;
+  const { db, files: store } = context;
   app.openapi(send, async (c) => {
     const key = c.req.valid('header')['idempotency-key'] ?? null;
     const row = await submitJob(context, c.req.valid('json'), c.get('caller'), key);
@@ -136,22 +135,22 @@ export function addJobRoutes(app: App, context: ServerContext): void {
         `job ${row.id}: expected one that is over, it is ${row.status}; cancel it first`,
       );
     }
+    // A job whose files cannot be removed now stays, so that they can be removed later.
+    await store.removeFolder(folderOfJob(row.id));
     await db.deleteFrom('jobs').where('id', '=', row.id).execute();
-    rmSync(data.jobFolder(row.id), { recursive: true, force: true });
     return c.body(null, 204);
   });
   app.openapi(files, async (c) => {
     const row = await requireJob(context, c.req.valid('param').id);
-    return c.json({ files: jobFiles(context, row.id) }, 200);
+    return c.json({ files: await jobFiles(context, row) }, 200);
   });
   app.get('/api/v1/jobs/:id/files/:name{.+}', middleware, async (c) => {
     const row = await requireJob(context, c.req.param('id'));
     const name = c.req.param('name');
-    const folder = data.jobFolder(row.id);
-    const file = fileInside(folder, name);
-    const shown = jobFiles(context, row.id).some((each) => each.name === name);
-    if (file === null || !shown) {
-      const { length } = listFiles(folder);
+    const where = whereaboutsOf(context, row);
+    const file = isShown(name) ? await store.open(folderOfJob(row.id), name, where) : null;
+    if (file === null) {
+      const { length } = await jobFiles(context, row);
       throw new ApiFault('not_found', `job ${row.id}: expected one of its ${length} files, received ${name}`);
     }
     // A run's page, log and samples grow while it goes, and when one that was stopped goes on; what succeeded never changes.

@@ -1,6 +1,6 @@
 /** Routes of OpenAI's images API, as the official clients use them. */
 
-import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { createRoute, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { streamSSE } from 'hono/streaming';
@@ -16,7 +16,7 @@ import { idempotencyHeader } from '../schemas/common.ts';
 import { generateRequestSchema, type generateResultSchema } from '../schemas/jobs.ts';
 import * as schemas from '../schemas/openai.ts';
 import { listAdapters } from '../storage/adapters.ts';
-import { fileInside } from '../storage/files.ts';
+import { folderOfJob } from '../storage/data_folder.ts';
 import type { JobRow } from '../storage/jobs.ts';
 import { jsonAnswer, jsonBody, security } from './shared.ts';
 
@@ -156,14 +156,15 @@ function usageOf({ catalogue }: ServerContext, row: JobRow, images: number) {
 }
 
 async function readImage(
-  { data }: ServerContext,
+  { files }: ServerContext,
   job: string,
   url: string,
   asked: ImagesRequest,
 ): Promise<string> {
-  const file = fileInside(data.jobFolder(job), decodeURIComponent(url.split('/').at(-1)!));
+  const name = decodeURIComponent(url.split('/').at(-1)!);
+  const file = await files.open(folderOfJob(job), name, 'fixed');
   if (file === null) throw new ApiFault('internal', `job ${job}: its image is gone`);
-  return inFormat(readFileSync(file), asked);
+  return inFormat(await readFile(file), asked);
 }
 
 async function inFormat(png: Buffer, { output_format, output_compression }: ImagesRequest): Promise<string> {

@@ -41,14 +41,15 @@ const status = createRoute({
 
 /** Adds the routes of operations. */
 export function addOperationRoutes(app: App, context: ServerContext): void {
-  const { db, queue, metrics } = context;
+  const { db, files, queue, metrics } = context;
   app.openapi(health, (c) => c.json({ status: 'ok' as const }, 200));
   app.openapi(readiness, async (c) => {
     const database = await sql`select 1`.execute(db).then(
       () => true,
       () => false,
     );
-    const checks = { database, running: !context.draining };
+    const storage = files.kind === 'folder' ? {} : { storage: (await files.fault()) === null };
+    const checks = { database, ...storage, running: !context.draining };
     const ready = Object.values(checks).every(Boolean);
     return c.json({ ready, checks }, ready ? 200 : 503);
   });
@@ -61,6 +62,7 @@ export function addOperationRoutes(app: App, context: ServerContext): void {
         version: context.version,
         uptimeSeconds: (performance.now() - context.startedAt) / 1000,
         draining: context.draining,
+        storage: { kind: files.kind, answers: (await files.fault()) === null },
         lanes: queue.workers().map((worker) => ({
           ...worker,
           queued: count(worker.name, 'queued'),

@@ -16,8 +16,7 @@ import { idParameter, nameParameter } from '../schemas/common.ts';
 import { finetuneRequestSchema } from '../schemas/jobs.ts';
 import * as schemas from '../schemas/resources.ts';
 import type { AdapterRow } from '../storage/adapters.ts';
-import { deleteAdapter, findAdapter, listAdapters } from '../storage/adapters.ts';
-import { fileInside } from '../storage/files.ts';
+import { deleteAdapter, findAdapter, listAdapters, openAdapterFile } from '../storage/adapters.ts';
 import { BUILT_IN_TARGETS, deleteTarget, listTargets, saveTarget } from '../storage/targets.ts';
 import { sendFile } from './send_file.ts';
 import { jsonAnswer, jsonBody, refusals, security } from './shared.ts';
@@ -202,7 +201,7 @@ export function addResourceRoutes(app: App, context: ServerContext): void {
 }
 
 function addAdapterRoutes(app: App, context: ServerContext): void {
-  const { db, data } = context;
+  const { db, files } = context;
   app.openapi(routes.adapters, async (c) =>
     c.json({ adapters: (await listAdapters(db)).map(describeAdapter) }, 200),
   );
@@ -222,12 +221,12 @@ function addAdapterRoutes(app: App, context: ServerContext): void {
   });
   app.openapi(routes.deleteAdapter, async (c) => {
     const row = await requireAdapter(context, c.req.valid('param').id);
-    await deleteAdapter(db, data.path, row);
+    await deleteAdapter(context, row);
     return c.body(null, 204);
   });
   app.get('/api/v1/adapters/:id/file', requireScope('generate'), async (c) => {
     const row = await requireAdapter(context, c.req.param('id'));
-    const file = fileInside(data.path, row.file);
+    const file = await openAdapterFile(files, row);
     if (file === null) throw new ApiFault('not_found', `adapter ${row.id}: its file is gone`);
     return sendFile(c, file, {
       'Content-Disposition': `attachment; filename="${row.name}${path.extname(file)}"`,

@@ -19,6 +19,8 @@ export const statusSchema = z
     version: z.string(),
     uptimeSeconds: z.number(),
     draining: z.boolean(),
+    /** Where files are kept: the data folder or a bucket, and whether that answers. */
+    storage: z.object({ kind: z.enum(['folder', 's3']), answers: z.boolean() }),
     lanes: z.array(
       z.object({
         name: z.enum(laneNames),

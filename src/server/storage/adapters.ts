@@ -1,11 +1,16 @@
-/** Fine-tuned adapters: rows in the database, files in the data folder. */
+/** Fine-tuned adapters: rows in the database, files in the data folder and where that is kept. */
 
-import { copyFileSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Kysely, Selectable } from 'kysely';
 import { sha256OfFile } from '../../evaluate/provenance.ts';
+import type { DataFolder } from './data_folder.ts';
+import type { FileStore } from './file_store.ts';
 import { newId } from './jobs.ts';
 import type { AdapterTable, Database } from './schema.ts';
+
+/** Folder in the data folder. */
+const FOLDER = 'adapters';
 
 /** A row of the table of adapters. */
 export type AdapterRow = Selectable<AdapterTable>;
@@ -22,13 +27,22 @@ export interface NewAdapter {
   readonly file: string;
 }
 
+/** Where adapters are. */
+export interface AdapterPlace {
+  readonly db: Kysely<Database>;
+  readonly data: Pick<DataFolder, 'path'>;
+  readonly files: FileStore;
+}
+
 /** Names that are tried for one adapter. */
 const MOST_TRIES = 1000;
 
-/** Keeps a copy of an adapter's file; the same job and origin again give the row that is there. */
+/**
+ * Keeps a copy of an adapter's file; the same job and origin again give the row that is there.
+ * @throws StorageFault when the file cannot be kept
+ */
 export async function insertAdapter(
-  db: Kysely<Database>,
-  dataFolder: string,
+  { db, data, files }: AdapterPlace,
   adapter: NewAdapter,
 ): Promise<AdapterRow> {
   const known = await db
@@ -40,10 +54,11 @@ export async function insertAdapter(
   if (known !== undefined) return known;
   const id = newId('adapter');
   const file = adapterFile(id);
-  const target = path.join(dataFolder, file);
+  const target = path.join(data.path, file);
   mkdirSync(path.dirname(target), { recursive: true });
   copyFileSync(adapter.file, `${target}.tmp`);
   renameSync(`${target}.tmp`, target);
+  await files.keep(FOLDER, path.basename(file));
   const values = {
     id,
     model: adapter.model,
@@ -69,7 +84,7 @@ export async function insertAdapter(
 
 /** File of an adapter in the data folder; of its name nothing comes in. */
 export function adapterFile(id: string): string {
-  return path.posix.join('adapters', `${id}.safetensors`);
+  return path.posix.join(FOLDER, `${id}.safetensors`);
 }
 
 /** An adapter that was sent and checked. */
@@ -77,15 +92,18 @@ export type UploadedAdapter = Pick<AdapterRow, 'id' | 'name' | 'model' | 'bytes'
   readonly target: unknown;
 };
 
-/** Takes a checked file over; undefined, and nothing is done, where the name is taken. */
+/**
+ * Takes a checked file over; undefined, and nothing is done, where the name is taken.
+ * @throws StorageFault when the file cannot be kept
+ */
 export async function insertUpload(
-  db: Kysely<Database>,
-  dataFolder: string,
+  { db, data, files }: AdapterPlace,
   from: string,
   { target, ...values }: UploadedAdapter,
 ): Promise<AdapterRow | undefined> {
-  const to = path.join(dataFolder, values.file);
-  renameSync(from, to);
+  renameSync(from, path.join(data.path, values.file));
+  const name = path.basename(values.file);
+  await files.keep(FOLDER, name);
   const row = await db
     .insertInto('adapters')
     .values({
@@ -97,7 +115,7 @@ export async function insertUpload(
     .onConflict((conflict) => conflict.column('name').doNothing())
     .returningAll()
     .executeTakeFirst();
-  if (row === undefined) rmSync(to, { force: true });
+  if (row === undefined) await files.remove(FOLDER, name);
   return row;
 }
 
@@ -115,12 +133,22 @@ export function listAdapters(db: Kysely<Database>): Promise<AdapterRow[]> {
   return db.selectFrom('adapters').selectAll().orderBy('created_at', 'desc').orderBy('id').execute();
 }
 
-/** Removes an adapter with its file. */
+/** Removes an adapter with its file. @throws StorageFault when the file cannot be removed; the adapter stays then */
 export async function deleteAdapter(
-  db: Kysely<Database>,
-  dataFolder: string,
+  { db, files }: Omit<AdapterPlace, 'data'>,
   { id, file }: AdapterRow,
 ): Promise<void> {
+  await files.remove(FOLDER, path.basename(file));
   await db.deleteFrom('adapters').where('id', '=', id).execute();
-  rmSync(path.join(dataFolder, file), { force: true });
+}
+
+/**
+ * The file of an adapter on this disk, brought there if need be; null where it is gone.
+ * @throws StorageFault when the storage does not answer; Error when the file is another one than the row says
+ */
+export function openAdapterFile(
+  files: FileStore,
+  { file, bytes, sha256 }: Pick<AdapterRow, 'file' | 'bytes' | 'sha256'>,
+): Promise<string | null> {
+  return files.open(FOLDER, path.basename(file), 'fixed', { bytes, sha256 });
 }

@@ -20,6 +20,11 @@ export interface DataFolder {
 
 const LOCK = 'server.pid';
 
+/** Folder of a job's files in the data folder, with `/`. */
+export function folderOfJob(id: string): string {
+  return `jobs/${id}`;
+}
+
 /**
  * Takes a data folder, making it where there is none.
  * @throws Error when a running server has it
@@ -36,7 +41,7 @@ export function openDataFolder(folder: string): DataFolder {
     path: root,
     owner: readFileSync(named, 'utf8').trim(),
     database: path.join(root, 'database'),
-    jobFolder: (id: string) => path.join(root, 'jobs', id),
+    jobFolder: (id: string) => path.join(root, folderOfJob(id)),
     release: () => rmSync(lock, { force: true }),
   });
 }

@@ -56,18 +56,14 @@ export interface ListedFile {
   readonly bytes: number;
 }
 
-/** Files below a folder in the order of their names, without hidden ones and without those in folders of the names `except`. */
-export function listFiles(folder: string, except: readonly string[] = []): ListedFile[] {
+/** Files below a folder in the order of their names, without hidden ones. */
+export function listFiles(folder: string): ListedFile[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
     .map((file) => ({ file, name: path.relative(folder, file).split(path.sep).join('/') }))
-    .filter(({ name }) => {
-      const parts = name.split('/');
-      const isHidden = parts.some((part) => part.startsWith('.'));
-      return !isHidden && !parts.slice(0, -1).some((part) => except.includes(part));
-    })
+    .filter(({ name }) => !name.split('/').some((part) => part.startsWith('.')))
     .map(({ file, name }) => ({ name, bytes: statSync(file).size }))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
 }

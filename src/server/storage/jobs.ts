@@ -246,6 +246,13 @@ export function databaseJobStore(
   return store;
 }
 
+/** Whether a server works on a job: nobody else may have taken it over since. */
+export async function isLeased(db: Kysely<Database>, id: string, owner: string): Promise<boolean> {
+  const query = db.selectFrom('jobs').select('id').where('id', '=', id);
+  const row = await query.where('owner', '=', owner).where('status', '=', 'running').executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Gives back to the queue what a server of this name left running when it stopped without a word. */
 export async function recover(db: Kysely<Database>, owner: string): Promise<void> {
   await db

@@ -36,6 +36,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   model_not_found: 'Choose another model; the Models page lists them.',
   queue_full: 'Wait until some jobs are done, or stop one.',
   shutting_down: 'The server is restarting; jobs that were sent go on afterwards. Try again in a minute.',
+  storage_unavailable:
+    'Try again in a minute; whoever runs the server sees in its log what the storage answered.',
   insufficient_quota: 'The images of this day are used up; they come back within 24 hours.',
   rate_limit_exceeded: 'Too many jobs at once for this key; wait a minute.',
   job_failed: 'Change the settings that the message names and start again.',
