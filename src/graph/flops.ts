@@ -61,6 +61,8 @@ export interface GraphWork {
   readonly nodes: number;
 }
 
+/** Operators that hand on their first input as it is. */
+const MOVES_NOTHING: ReadonlySet<string> = new Set(['reshape', 'after']);
 /** Passes over their values that some operators take: norms find moments first, softmax its largest score and its sum. */
 const PASSES: Readonly<Record<string, number>> = Object.freeze({ layerNorm: 2, groupNorm: 3, softmax: 2 });
 /** Passes over the scores of an attention: written and read by products, and by the softmax. */
@@ -85,7 +87,7 @@ export function graphWork(outputs: readonly Value[]): GraphWork {
   for (const node of topologicalOrder(outputs)) {
     const [result] = node.outputs;
     const { name } = node.operator;
-    if (leafOf(result!) !== null || name === 'reshape' || isConvertedWeight(result!)) continue;
+    if (leafOf(result!) !== null || MOVES_NOTHING.has(name) || isConvertedWeight(result!)) continue;
     work.nodes++;
     for (const value of node.inputs) if (isConvertedWeight(value)) work.bytes += 3 * bytesOf(value);
     const flops = COUNTERS[name]?.(node);

@@ -2,7 +2,8 @@
 
 import { add } from './operators/arithmetic.ts';
 import { zeros } from './operators/indexing.ts';
-import { describeType, isFloating, sameShape } from './types.ts';
+import { after } from './operators/order.ts';
+import { describeType, elementCount, isFloating, sameShape } from './types.ts';
 import type { GraphNode, Value } from './value.ts';
 import { topologicalOrder } from './value.ts';
 
@@ -60,9 +61,30 @@ export function gradient(
       (value) => value !== null && isFloating(value.dtype) && (wanted.has(value) || active.has(value.node)),
     );
     if (!needs.includes(true)) continue;
-    sendBack(node, received, needs, send);
+    sendBack(node, received, needs, (parts) => {
+      for (const [value, part] of isLarge(received) ? resultsFirst(parts, wanted, active) : parts)
+        send(value, part);
+    });
   }
   return inputs.map((value) => collect(value) ?? zeros(value.shape, value.dtype));
+}
+
+/** Cotangents of so many elements are not kept waiting in memory for the products that are taken of them. */
+const LARGE_COTANGENT = 2 ** 20;
+
+function isLarge(cotangents: readonly (Value | undefined)[]): boolean {
+  return cotangents.some((value) => value && elementCount(value.shape) >= LARGE_COTANGENT);
+}
+
+/** Lets what flows on wait for the results that a node yields: their factors are there now, and need not be kept for them. */
+function resultsFirst(
+  parts: readonly (readonly [Value, Value])[],
+  wanted: ReadonlySet<Value>,
+  active: ReadonlySet<GraphNode>,
+): (readonly [Value, Value])[] {
+  const isResult = (value: Value) => wanted.has(value) && !active.has(value.node);
+  const results = parts.filter(([value]) => isResult(value)).map(([, part]) => part);
+  return parts.map(([value, part]) => [value, isResult(value) ? part : after(part, results)]);
 }
 
 /** Nodes whose outputs depend on one of `wanted`, found front to back. */
@@ -81,7 +103,7 @@ function sendBack(
   node: GraphNode,
   cotangents: readonly (Value | undefined)[],
   needs: readonly boolean[],
-  send: (value: Value, cotangent: Value) => void,
+  send: (parts: readonly (readonly [value: Value, cotangent: Value])[]) => void,
 ): void {
   const rule = node.operator.gradient;
   if (rule === 'zero') return;
@@ -91,6 +113,7 @@ function sendBack(
     );
   }
   const results = rule(node, cotangents, needs);
+  const parts: (readonly [Value, Value])[] = [];
   node.inputs.forEach((value, i) => {
     const result = results[i];
     if (!value || !needs[i] || !result) return;
@@ -99,6 +122,7 @@ function sendBack(
         `gradient: the rule of ${node.operator.name} returned ${describeType(result)} for input ${i} of ${describeType(value)}`,
       );
     }
-    send(value, result);
+    parts.push([value, result]);
   });
+  send(parts);
 }

@@ -27,6 +27,7 @@ const FOLLOWING: ReadonlySet<string> = new Set([
   'concat',
   'split',
   'resizeNearest',
+  'after',
 ]);
 
 /** Norms work in float32, and hand on float16. */

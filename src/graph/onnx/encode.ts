@@ -81,6 +81,7 @@ export function encodeModel(outputs: Readonly<Record<string, Value>>, device = '
       initializer: encoder.initializers,
       input: encoder.inputs.map(valueInfo),
       output: outputInfos.map(valueInfo),
+      valueInfo: encoder.declared.map(valueInfo),
     }),
   });
   if (encoder.constantBytes > MAXIMUM_MODEL_BYTES) {
@@ -129,6 +130,8 @@ class Encoder implements EmitContext {
   readonly initializers: TensorProto[] = [];
   readonly inputs: NamedTensorType[] = [];
   readonly weights: EncodedWeight[] = [];
+  /** Values whose shapes ONNX Runtime cannot work out by itself. */
+  readonly declared: NamedTensorType[] = [];
   readonly device: string;
   externalRoot: string | null = null;
   constantBytes = 0;
@@ -168,6 +171,8 @@ class Encoder implements EmitContext {
       this.#names.set(value, outputs[i]!);
     });
     node.operator.emit(this, inputs, outputs, node);
+    if (node.operator.name === 'after' && !this.#outputNames.has(values[0]!))
+      this.declared.push({ name: outputs[0]!, dtype: values[0]!.dtype, shape: values[0]!.shape });
   }
 
   addOutput(name: string, value: Value): NamedTensorType {

@@ -6,6 +6,7 @@ import type { Value } from '../value.ts';
 import { constant } from '../value.ts';
 import { add, mul, scale, sumTo } from './arithmetic.ts';
 import { matmul } from './matmul.ts';
+import { after } from './order.ts';
 import { reduceSum } from './reduction.ts';
 import { concat, reshape, slice, transposeLast } from './shape.ts';
 import { softmax } from './softmax.ts';
@@ -91,7 +92,12 @@ const attentionOperator = defineOperator<AttentionAttributes>({
     for (let start = 0; start < length; start += chunk) {
       const cut = (value: Value) =>
         value.shape[2] === 1 ? value : slice(value, { axis: 2, start, end: Math.min(length, start + chunk) });
-      const part = cut(q!);
+      // One chunk is done with before the next: else the scores of all of them would wait for the products that come last.
+      const done = start === 0 ? [] : [queries.at(-1), dk, dv, biases.at(-1)];
+      const part = after(
+        cut(q!),
+        done.filter((value) => value !== undefined),
+      );
       const products = matmul(whole ? scale(part, factor) : part, transposeLast(keys));
       const weights = softmax(bias ? add(products, cut(bias)) : products);
       if (needs[2]) dv = accumulate(dv, matmul(transposeLast(weights), cut(cotangents[0]!)));

@@ -8,6 +8,7 @@ export * from './indexing.ts';
 export * from './logic.ts';
 export * from './matmul.ts';
 export * from './normalization.ts';
+export * from './order.ts';
 export * from './pooling.ts';
 export * from './reduction.ts';
 export * from './resize.ts';

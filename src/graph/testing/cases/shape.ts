@@ -1,6 +1,7 @@
 /** Cases of operators that move elements, gather and scatter them. */
 
 import * as indexing from '../../operators/indexing.ts';
+import { after } from '../../operators/order.ts';
 import * as shapes from '../../operators/shape.ts';
 import type { Shape } from '../../types.ts';
 import type { OperatorCase } from '../finite_differences.ts';
@@ -75,6 +76,18 @@ const mod = (value: number, size: number) => ((value % size) + size) % size;
 
 /** Cases of reshape, transpose, expand, slice, pad, concat, gather and scatter. */
 export const shapeCases: readonly OperatorCase[] = [
+  {
+    name: 'after two others',
+    inputs: [[2, 3], [4]],
+    build: (x, y) => after(x!, [y!, shapes.reshape(x!, [6])]),
+    reference: unchanged,
+  },
+  {
+    name: 'a scalar after another value',
+    inputs: [[], [2]],
+    build: (x, y) => after(x!, [y!]),
+    reference: unchanged,
+  },
   {
     name: 'reshape',
     inputs: [[2, 6]],
