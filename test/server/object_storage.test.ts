@@ -173,6 +173,18 @@ describe('images', () => {
 });
 
 describe('a fine-tuning', () => {
+  it('that is cancelled is in the bucket before it is over, with what it goes on from', async () => {
+    const long = { optimizer: { iterations: 400, learningRate: 0.01 }, checkpointEvery: 400 };
+    const { id } = await send({ ...FINETUNING, ...long });
+    await until(id, ({ progress }) => (progress?.step ?? 0) >= 1);
+    expect(keysOf(id)).toEqual([]);
+    await call(first, 'POST', `/api/v1/jobs/${id}/cancel`);
+    expect((await until(id)).status).toBe('cancelled');
+    const [step] = stepsOf(keysOf(id));
+    const log = await bytesOf(second, `/api/v1/jobs/${id}/files/log.jsonl`);
+    expect(log.toString().trim().split('\n')).toHaveLength(step!);
+  });
+
   it('is gone on with by another server from the checkpoint that was kept while it ran', async () => {
     // What there is in the bucket at a moment at which the first server might have died: a checkpoint has arrived whole, and
     // all of the next one but its digest.
@@ -181,7 +193,9 @@ describe('a fine-tuning', () => {
       if (method !== 'PUT' || died !== null || !/checkpoints\/checkpoint-\d+.safetensors.sha256$/.test(key)) {
         return 'pass';
       }
-      if (stepsOf(standIn.objects.keys()).length > 0) died = new Map(standIn.objects);
+      const [folderOfRun] = key.split('checkpoints/');
+      const own = [...standIn.objects].filter(([each]) => each.startsWith(folderOfRun!));
+      if (stepsOf(own.map(([each]) => each)).length > 0) died = new Map(own);
       return 'pass';
     };
     const { id } = await send({ ...FINETUNING, name: 'whole' });
@@ -203,7 +217,7 @@ describe('a fine-tuning', () => {
     expect(step).toBeGreaterThan(0);
     expect(step).toBeLessThan(12);
     for (const key of keysOf(id)) standIn.objects.delete(key);
-    for (const [key, object] of died!) if (key.includes(`/${id}/`)) standIn.objects.set(key, object);
+    for (const [key, object] of died!) standIn.objects.set(key, object);
     const { db } = second.context;
     await db.deleteFrom('adapters').where('job', '=', id).execute();
     await db.updateTable('jobs').set({ status: 'failed', result: null }).where('id', '=', id).execute();
