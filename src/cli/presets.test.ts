@@ -115,8 +115,13 @@ describe('groups of prompts with targets of their own', () => {
     ['a group without a target', '[{for: sports}]', /target for sports: .*at least one attribute/],
     [
       'a prompt with two targets',
+      '[{for: sports, gender: 60/40}, {for: sports, name: again, gender: uniform}]',
+      /expected one target a prompt; .* is in sports and in again/,
+    ],
+    [
+      'two groups of one name',
       '[{for: sports, gender: 60/40}, {for: sports, gender: uniform}]',
-      /two targets/,
+      /names differ .*"sports" and "sports"/,
     ],
     ['an unknown list', '[{for: sport, gender: uniform}]', /did you mean sports\?/],
     [
