@@ -47,7 +47,7 @@ const MEASUREMENT = Object.freeze({
   prompts: 12,
   images: 40,
   seed: 1000,
-  steps: 12,
+  steps: 10,
   keep: Object.freeze({ prompts: 4, images: 8 }),
 });
 
