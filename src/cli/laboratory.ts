@@ -1,5 +1,6 @@
 /** What the reproduction works with, on this machine: a model with its judges, runs in folders, and a record of judged images. */
 
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
@@ -17,13 +18,16 @@ import { describeFeatures, describeSetup, measure, openMeasuringBench, openRecor
 import type { Progress } from './progress.ts';
 import { resolvePrompts, spreadItems } from './prompts.ts';
 
+/** Digest of what can be written as JSON: 16 hexadecimal digits. */
+export function shortDigest(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+}
+
 /** Where a laboratory works. */
 export interface LaboratoryPlace {
   readonly runtime: Runtime;
   /** Model folder with its judges. */
   readonly model: string;
-  /** Digest of model and budget, which ties runs to them. */
-  readonly digest: string;
   /** Folder of runs and judged images. */
   readonly work: string;
   readonly budget: Budget;
@@ -34,7 +38,7 @@ export interface LaboratoryPlace {
  * @throws Error naming a missing model or judge
  */
 export function openLaboratory(
-  { runtime, model: folder, digest, work, budget }: LaboratoryPlace,
+  { runtime, model: folder, work, budget }: LaboratoryPlace,
   progress: Progress,
   signal: AbortSignal,
 ): Laboratory {
@@ -66,7 +70,7 @@ export function openLaboratory(
     encoders: () => encoders,
     prompts: (list, split, count) => spreadItems(resolvePrompts(list, split), count),
     async train(name, fields) {
-      const output = path.join(work, name);
+      const output = path.join(work, `${name}-${shortDigest(fields)}`);
       const config = finetuneConfigSchema.parse({ ...fields, model: folder, output });
       progress.note(
         `run ${name}: ${config.optimizer.iterations} iterations, in ${path.relative('.', output)}`,
@@ -75,12 +79,12 @@ export function openLaboratory(
       return { name, adapter, file: adapterFile, log: readLog<LogLine>(log) };
     },
     async trainOwn(name, { pipeline, objective, settings }) {
-      const directory = path.join(work, name);
+      const directory = path.join(work, `${name}-${shortDigest(settings)}`);
       progress.note(`run ${name}: ${settings.iterations} iterations, in ${path.relative('.', directory)}`);
       await finetune(
         pipeline,
         objective,
-        { ...settings, directory, digest: `${settings.digest} ${digest}` },
+        { ...settings, directory },
         {
           onProgress: ({ iteration, iterations, loss, secondsLeft }) =>
             progress.update({

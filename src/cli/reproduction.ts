@@ -1,6 +1,5 @@
 /** Carries out the reproduction: tells the cost, makes the parts that are not done, and writes the results after each. */
 
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { drawLatents } from '../finetune/drawing.ts';
@@ -8,6 +7,7 @@ import type { Runtime } from '../graph/index.ts';
 import type { Laboratory, Part, Results, Scale } from '../portraits/reproduction/index.ts';
 import {
   BUDGETS,
+  commonSettings,
   PARTS,
   readParts,
   unitsOf,
@@ -15,7 +15,7 @@ import {
   writeResults,
 } from '../portraits/reproduction/index.ts';
 import { Failure } from './errors.ts';
-import { openLaboratory } from './laboratory.ts';
+import { openLaboratory, shortDigest } from './laboratory.ts';
 import { hashModel, modelName, resolveModel } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
@@ -50,13 +50,13 @@ export async function runReproduction(
   const folder = resolveModel(request.model);
   const model = { name: modelName(folder), hash: `sha256:${await hashModel(folder)}` };
   const budget = BUDGETS[scale];
-  const digest = createHash('sha256')
-    .update(JSON.stringify([model.hash, scale, budget, packageVersion()]))
-    .digest('hex')
-    .slice(0, 16);
+  const shared = [model.hash, scale, commonSettings(budget), packageVersion()];
+  const digests = Object.fromEntries(
+    PARTS.map((part) => [part.name, shortDigest([...shared, part.name, part.settings(budget)])]),
+  );
   const output = path.resolve(request.output);
-  const work = path.resolve(request.work, digest);
-  const done = readParts(output, digest);
+  const work = path.resolve(request.work, shortDigest(shared));
+  const done = readParts(output, digests);
   const isDone = ({ name }: Part) => done[name] !== undefined;
   const names = request.parts.filter(isDone).map(({ name }) => name);
   if (names.length > 0) progress.note(`done already: ${names.join(', ')}`);
@@ -64,7 +64,7 @@ export async function runReproduction(
   const write = (): string => {
     const ordered = PARTS.filter(isDone).map(({ name }) => [name, done[name]!] as const);
     const results: Results = {
-      ...({ format: 'evenhand-reproduction', version: 1, digest, scale, model } as const),
+      ...({ format: 'evenhand-reproduction', version: 2, scale, model } as const),
       updated: new Date().toISOString(),
       parts: Object.fromEntries(ordered),
     };
@@ -73,7 +73,7 @@ export async function runReproduction(
   let page = path.join(output, 'index.md');
   const failed: string[] = [];
   if (left.length > 0) {
-    const lab = openLaboratory({ runtime, model: folder, digest, work, budget }, progress, signal);
+    const lab = openLaboratory({ runtime, model: folder, work, budget }, progress, signal);
     const pace = OVERHEAD * (await secondsPerUnit(lab));
     for (const part of left) {
       progress.note(`${part.name}: about ${formatDuration(pace * unitsOf([part], budget))}, ${part.summary}`);
@@ -85,7 +85,8 @@ export async function runReproduction(
       const started = performance.now();
       try {
         const result = await part.make(lab);
-        done[part.name] = writeFigures(output, result, (performance.now() - started) / 1000);
+        const seconds = (performance.now() - started) / 1000;
+        done[part.name] = writeFigures(output, result, { digest: digests[part.name]!, seconds });
         page = write();
         progress.note(`${part.name} is done: ${path.relative('.', page)}`);
       } catch (error) {

@@ -45,7 +45,7 @@ interface DemoOptions extends RuntimeChoice {
 const MEASUREMENT = Object.freeze({
   list: 'occupations',
   prompts: 12,
-  images: 40,
+  images: 24,
   seed: 1000,
   steps: 10,
   keep: Object.freeze({ prompts: 4, images: 8 }),

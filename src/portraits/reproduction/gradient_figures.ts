@@ -12,6 +12,7 @@ import { scoreObjective } from '../../finetune/score_objective.ts';
 import type { FinetuneSettings } from '../../finetune/settings.ts';
 import { add, constant, cosineDistance } from '../../graph/index.ts';
 import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
+import { GUIDANCE_SCALES } from './settings.ts';
 import type { DrawnFigure, Laboratory, PartResult } from './types.ts';
 
 /** The three gradients in the order of the figures. */
@@ -165,7 +166,7 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
     for (const { mode, timesteps } of await scalesOf(MODES, own)) {
       curves.push({ label: NAMES[mode]!, timesteps });
     }
-    for (const guidanceScale of scales.guidanceScales) {
+    for (const guidanceScale of GUIDANCE_SCALES) {
       const [found] = await scalesOf(['unadjusted'], guidanceScale);
       guided.push({ label: `unadjusted, guidance scale ${guidanceScale}`, timesteps: found!.timesteps });
     }

@@ -1,7 +1,7 @@
 /** The reproduction of the method's tables and figures on Portraits. */
 
 export type { Part } from './parts.ts';
-export { PARTS, unitsOf } from './parts.ts';
+export { commonSettings, PARTS, unitsOf } from './parts.ts';
 export type { RecordedPart, Results } from './results.ts';
 export { readParts, writeFigures, writeResults } from './results.ts';
 export type { Budget, Scale } from './settings.ts';

@@ -6,6 +6,7 @@ import { compareModes } from './mode_comparison.ts';
 import { figure8, figure9 } from './people_figures.ts';
 import { CONCEPTS } from './runs.ts';
 import type { Budget, MeasureBudget, RunBudget } from './settings.ts';
+import { GUIDANCE_SCALES, LEARNING_RATES } from './settings.ts';
 import { table1, table2 } from './tables.ts';
 import type { Laboratory, PartResult } from './types.ts';
 
@@ -14,6 +15,8 @@ export interface Part {
   readonly name: string;
   /** What it shows, in a few words. */
   readonly summary: string;
+  /** What its numbers follow from, besides {@link commonSettings}, model and software: another value of it makes it anew. */
+  settings(budget: Budget): unknown;
   /** U-Net evaluations of one image, without those of the runs that it shares with other parts. */
   units(budget: Budget): number;
   /** Runs that parts share, by name, with their units. */
@@ -41,25 +44,29 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-7',
     summary: 'the paths of the gradient through the sampler',
+    settings: ({ paths }) => paths,
     units: () => 0,
     make: figure7,
   },
   {
     name: 'figure-6b',
     summary: 'scale of the gradient by timestep under three gradients',
-    units: ({ scales: { runs, steps, guidanceScales } }) =>
-      runs * steps * (2 + 2 * DIFFERENTIATED) * (3 + guidanceScales.length),
+    settings: ({ scales }) => [scales, GUIDANCE_SCALES],
+    units: ({ scales: { runs, steps } }) =>
+      runs * steps * (2 + 2 * DIFFERENTIATED) * (3 + GUIDANCE_SCALES.length),
     make: figure6b,
   },
   {
     name: 'table-1',
     summary: 'prompt prefix, text encoder, U-Net or both: bias, CLIP-T, CLIP-I, DINO',
+    settings: ({ table1: budget }) => [budget, LEARNING_RATES],
     units: (budget) => 4 * trainUnits(budget.table1) + measureUnits(budget, budget.table1.measure, 5),
     make: table1,
   },
   {
     name: 'table-2',
     summary: 'occupations, sports, styled occupations, descriptors: bias before and after',
+    settings: ({ concepts: budget }) => [budget, LEARNING_RATES['text-encoder']],
     units: (budget) => CONCEPTS.length * measureUnits(budget, budget.concepts.measure, 2),
     shared: concepts,
     make: table2,
@@ -67,6 +74,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-8',
     summary: 'images before and after from the same noise',
+    settings: ({ concepts: budget, grids }) => [budget, grids, LEARNING_RATES['text-encoder']],
     units: (budget) => measureUnits(budget, budget.grids, 2),
     shared: concepts,
     make: figure8,
@@ -74,18 +82,21 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-9',
     summary: 'share of old people by occupation, before and after, aimed at 25%',
+    settings: ({ age }) => [age, LEARNING_RATES['text-encoder']],
     units: (budget) => trainUnits(budget.age) + measureUnits(budget, budget.age.measure, 2),
     make: figure9,
   },
   {
     name: 'figure-6a',
     summary: 'training loss towards a fixed image under three gradients',
+    settings: ({ lossCurves }) => lossCurves,
     units: ({ lossCurves }) => 3 * trainUnits(lossCurves, 2),
     make: figure6a,
   },
   {
     name: 'adjusted-reference',
     summary: 'iterations to the same bias with two sets of coefficients, over seeds',
+    settings: ({ modes }) => [modes, LEARNING_RATES['text-encoder']],
     units: ({ modes }) => {
       const validations = Math.ceil(modes.iterations / modes.every);
       const validation = modes.measure.prompts * modes.measure.images * 4 * modes.steps;
@@ -94,6 +105,11 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
     make: compareModes,
   },
 ]);
+
+/** What all parts follow from. */
+export function commonSettings({ rank, measureSteps, guidanceScale, seed }: Budget): unknown {
+  return { rank, measureSteps, guidanceScale, seed };
+}
 
 /** Units of parts together; a run that several share counts once. */
 export function unitsOf(parts: readonly Part[], budget: Budget): number {

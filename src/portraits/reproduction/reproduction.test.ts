@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
 import { outputWeights } from '../../diffusion/schedulers/plan.ts';
@@ -7,8 +10,10 @@ import { gradientPaths, planGraph } from './gradient_paths.ts';
 import { meanWithInterval, resultNumber } from './measures.ts';
 import type { BiasCurve } from './mode_comparison.ts';
 import { commonLevel, iterationsTo } from './mode_comparison.ts';
-import { PARTS, unitsOf } from './parts.ts';
-import { resultsCsv, resultsPage } from './results.ts';
+import type { Part } from './parts.ts';
+import { commonSettings, PARTS, unitsOf } from './parts.ts';
+import { readParts, resultsCsv, resultsPage, writeFigures, writeResults } from './results.ts';
+import type { Budget } from './settings.ts';
 import { BUDGETS } from './settings.ts';
 
 describe('the drawing of the gradient paths', () => {
@@ -83,6 +88,55 @@ describe('the parts', () => {
   });
 });
 
+describe('what a part follows from', () => {
+  const full = BUDGETS.full;
+  const changed: [string, Budget, string[]][] = [
+    ['figure 6a', { ...full, lossCurves: { ...full.lossCurves, learningRate: 0.1 } }, ['figure-6a']],
+    ['table 1', { ...full, table1: { ...full.table1, images: 9 } }, ['table-1']],
+    ['many concepts', { ...full, concepts: { ...full.concepts, iterations: 1 } }, ['table-2', 'figure-8']],
+    ['the grids', { ...full, grids: { ...full.grids, prompts: 1 } }, ['figure-8']],
+    ['age', { ...full, age: { ...full.age, steps: 5 } }, ['figure-9']],
+    ['the comparison', { ...full, modes: { ...full.modes, seeds: 2 } }, ['adjusted-reference']],
+    ['the paths', { ...full, paths: { steps: 7 } }, ['figure-7']],
+    ['the scales', { ...full, scales: { ...full.scales, runs: 7 } }, ['figure-6b']],
+  ];
+  it.each(changed)('is only its own: %s', (_, budget, names) => {
+    const text = (part: Part, of: Budget) => JSON.stringify(part.settings(of));
+    const others = PARTS.filter((part) => text(part, budget) !== text(part, full));
+    expect(others.map(({ name }) => name)).toEqual(names);
+    expect(commonSettings(budget)).toEqual(commonSettings(full));
+  });
+
+  it('is common to all where it concerns every measurement', () => {
+    expect(commonSettings({ ...full, measureSteps: 3 })).not.toEqual(commonSettings(full));
+  });
+
+  it('lets results be read again, but not those of other settings or without their figures', () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'results-'));
+    try {
+      const part = (digest: string, files: string[]) => ({
+        ...{ title: 'T', text: [], numbers: [], seconds: 1, digest, figures: [{ caption: 'C', files }] },
+      });
+      const png = Buffer.from('png');
+      const drawn = { name: 'a', caption: 'C', svg: null, png };
+      const kept = writeFigures(
+        folder,
+        { title: 'T', text: [], numbers: [], figures: [drawn] },
+        { digest: 'd', seconds: 1 },
+      );
+      writeResults(folder, {
+        ...({ format: 'evenhand-reproduction', version: 2, scale: 'full' } as const),
+        model: { name: 'portraits', hash: 'sha256:1' },
+        updated: '2026-01-02T03:04:05.000Z',
+        parts: { kept, lost: part('d', ['b.png']), other: part('e', ['a.png']) },
+      });
+      expect(readParts(folder, { kept: 'd', lost: 'd', other: 'd' })).toEqual({ kept });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 describe('the results', () => {
   const numbers = [
     resultNumber({
@@ -100,10 +154,11 @@ describe('the results', () => {
     text: ['Said.'],
     numbers,
     figures: [{ caption: 'Bars', files: ['x.svg', 'x.png'] }],
+    digest: 'd',
     seconds: 61,
   };
   const results = {
-    ...({ format: 'evenhand-reproduction', version: 1, digest: 'd', scale: 'full' } as const),
+    ...({ format: 'evenhand-reproduction', version: 2, scale: 'full' } as const),
     model: { name: 'portraits', hash: 'sha256:1' },
     updated: '2026-01-02T03:04:05.000Z',
     parts: { table: part },

@@ -8,6 +8,8 @@ import type { PartResult, ResultNumber } from './types.ts';
 
 /** A part as `results.json` holds it. */
 export interface RecordedPart extends Omit<PartResult, 'figures'> {
+  /** Digest of what its numbers follow from; a part of another one is made again. */
+  readonly digest: string;
   /** Seconds that it took, without what was found done. */
   readonly seconds: number;
   readonly figures: readonly { readonly caption: string; readonly files: readonly string[] }[];
@@ -16,9 +18,7 @@ export interface RecordedPart extends Omit<PartResult, 'figures'> {
 /** Content of `results.json`. */
 export interface Results {
   readonly format: 'evenhand-reproduction';
-  readonly version: 1;
-  /** Digest of model, budget and software: parts of another one are made again. */
-  readonly digest: string;
+  readonly version: 2;
   readonly scale: string;
   readonly model: { readonly name: string; readonly hash: string };
   /** When the newest part was finished, ISO 8601. */
@@ -28,8 +28,14 @@ export interface Results {
 
 const FILE = 'results.json';
 
-/** The parts of a folder that were made with this digest and whose figures are all there; none where there is no such file. */
-export function readParts(folder: string, digest: string): Record<string, RecordedPart> {
+/**
+ * The parts of a folder whose figures are all there and that were made with the digest that `digests` has for them; none where
+ * there is no such file.
+ */
+export function readParts(
+  folder: string,
+  digests: Readonly<Record<string, string>>,
+): Record<string, RecordedPart> {
   const file = path.join(folder, FILE);
   if (!existsSync(file)) return {};
   let results: Results;
@@ -38,19 +44,25 @@ export function readParts(folder: string, digest: string): Record<string, Record
   } catch (error) {
     throw new Error(`${file}: expected JSON: ${(error as Error).message}`, { cause: error });
   }
-  if (results.digest !== digest) return {};
   const isWhole = ({ figures }: RecordedPart) =>
     figures.every(({ files }) => files.every((name) => existsSync(path.join(folder, name))));
-  return Object.fromEntries(Object.entries(results.parts).filter(([, part]) => isWhole(part)));
+  return Object.fromEntries(
+    Object.entries(results.parts).filter(([name, part]) => part.digest === digests[name] && isWhole(part)),
+  );
 }
 
 /** Writes a part's figures, as SVG where they have one and as PNG; returns what `results.json` holds of the part. */
-export function writeFigures(folder: string, result: PartResult, seconds: number): RecordedPart {
+export function writeFigures(
+  folder: string,
+  result: PartResult,
+  made: Pick<RecordedPart, 'digest' | 'seconds'>,
+): RecordedPart {
   mkdirSync(folder, { recursive: true });
   const { figures, ...rest } = result;
   return {
     ...rest,
-    seconds: Math.round(seconds),
+    digest: made.digest,
+    seconds: Math.round(made.seconds),
     figures: figures.map(({ name, caption, svg, png }) => {
       if (svg !== null) writeTextAtomically(path.join(folder, `${name}.svg`), svg);
       writeFileAtomically(path.join(folder, `${name}.png`), (descriptor) => writeFully(descriptor, png));

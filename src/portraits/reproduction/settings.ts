@@ -30,12 +30,7 @@ export interface Budget {
   /** Many concepts at once: tables 2 and figure 8 share the run. */
   readonly concepts: RunBudget & { readonly measure: MeasureBudget };
   readonly lossCurves: RunBudget & { readonly averageOver: number; readonly learningRate: number };
-  /** `guidanceScales`: those at which the unadjusted gradient is measured beside the model's own. */
-  readonly scales: {
-    readonly runs: number;
-    readonly steps: number;
-    readonly guidanceScales: readonly number[];
-  };
+  readonly scales: { readonly runs: number; readonly steps: number };
   /** Steps of the sampler in the drawing of the gradient paths. */
   readonly paths: { readonly steps: number };
   readonly grids: MeasureBudget;
@@ -85,7 +80,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       averageOver: 2,
       learningRate: 0.0005,
     },
-    scales: { runs: 2, steps: 3, guidanceScales: [1, 3] },
+    scales: { runs: 2, steps: 3 },
     paths: { steps: 3 },
     grids: { prompts: 1, images: 3 },
     age: { iterations: 1, prompts: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
@@ -130,7 +125,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       averageOver: 20,
       learningRate: 0.0005,
     },
-    scales: { runs: 20, steps: 20, guidanceScales: [1, 2.5, 7.5, 15] },
+    scales: { runs: 20, steps: 20 },
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
     age: {
@@ -153,6 +148,9 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     },
   },
 });
+
+/** Guidance scales at which the unadjusted gradient is measured beside the model's own: none, weak, usual and strong. */
+export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.5, 7.5, 15]);
 
 /** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
 export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({
