@@ -52,7 +52,7 @@ async function measure(steps: number): Promise<IterationFigures> {
   }
   return {
     seconds: best,
-    imagesPerSecond: config.prompts.imagesPerPrompt / best,
+    imagesPerSecond: ((config.prompts.perIteration ?? 1) * config.prompts.imagesPerPrompt) / best,
     peakMebibytes: process.resourceUsage().maxRSS / 1024,
   };
 }
