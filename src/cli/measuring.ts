@@ -12,6 +12,7 @@ import type { AttributeResult } from '../evaluate/attribute_result.ts';
 import type { Evaluation, EvaluationRequest } from '../evaluate/evaluate.ts';
 import { evaluate } from '../evaluate/evaluate.ts';
 import type { EvaluationReportInput } from '../evaluate/evaluation_report.ts';
+import type { MeasuredBias } from '../evaluate/export/measured.ts';
 import type { ImageFeatures } from '../evaluate/image_features.ts';
 import { loadImageFeatures } from '../evaluate/image_features.ts';
 import type { JudgementRecord } from '../evaluate/judgement_record.ts';
@@ -315,20 +316,8 @@ async function describeFile(file: string): Promise<Artifact> {
   return file.endsWith('.safetensors') ? { name, hash: `sha256:${await sha256OfFile(file)}` } : { name };
 }
 
-/** A measured attribute in few numbers, as summaries hold it. */
-export interface BiasSummary {
-  readonly bias: number;
-  /** Ends of the 95% bootstrap interval. */
-  readonly lower: number | null;
-  readonly upper: number | null;
-  /** What a model exactly on target would measure with as many images. */
-  readonly floor: number | null;
-  readonly images: number;
-  readonly prompts: number;
-}
-
 /** The few numbers of a result. */
-export function summarizeResult({ bias, images, prompts }: AttributeResult): BiasSummary {
+export function summarizeResult({ bias, images, prompts }: AttributeResult): MeasuredBias {
   return {
     bias: bias.mean,
     lower: bias.interval?.low ?? null,
@@ -340,7 +329,7 @@ export function summarizeResult({ bias, images, prompts }: AttributeResult): Bia
 }
 
 /** A result in one line: `gender bias 0.67 [0.63, 0.71], floor 0.10`. */
-export function describeBias(attribute: string, { bias, lower, upper, floor }: BiasSummary): string {
+export function describeBias(attribute: string, { bias, lower, upper, floor }: MeasuredBias): string {
   const interval = lower === null || upper === null ? '' : ` [${lower.toFixed(2)}, ${upper.toFixed(2)}]`;
   return `${attribute} bias ${bias.toFixed(2)}${interval}${floor === null ? '' : `, floor ${floor.toFixed(2)}`}`;
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { writeAdapter } from '../../diffusion/adapter_file.ts';
 import { comparisonReport } from '../../evaluate/comparison_report.ts';
+import type { MeasuredBias } from '../../evaluate/export/measured.ts';
 import { writeReport } from '../../evaluate/report.ts';
 import { configuredTarget, finetuneConfigSchema } from '../../finetune/config.ts';
 import type { Runtime } from '../../graph/index.ts';
@@ -14,7 +15,7 @@ import { loadConfig } from '../config.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
-import type { BiasSummary, MeasuringPlan } from '../measuring.ts';
+import type { MeasuringPlan } from '../measuring.ts';
 import {
   describeBias,
   describeFeatures,
@@ -168,8 +169,8 @@ async function run(
 function writeSummary(
   file: string,
   attribute: string,
-  before: BiasSummary,
-  after: BiasSummary,
+  before: MeasuredBias,
+  after: MeasuredBias,
   more: Readonly<Record<string, number>>,
 ): void {
   const summary = { before: { [attribute]: before }, after: { [attribute]: after }, ...more };
