@@ -27,10 +27,12 @@ const { values } = parseArgs({
     occupations: { type: 'string', default: '50' },
     each: { type: 'string', default: '16' },
     sheet: { type: 'string' },
+    /** CPU threads; all cores when left out. */
+    threads: { type: 'string' },
   },
 });
 
-const runtime = new Runtime();
+const runtime = new Runtime(values.threads === undefined ? {} : { threads: Number(values.threads) });
 const model = openTextToImageModel(values.models);
 const setup = {
   pipeline: new TextToImagePipeline(runtime, model, { denoiser: 8, decoder: 8 }),

@@ -32,6 +32,8 @@ export interface CaptionOptions {
   readonly weights?: Readonly<Partial<Record<CaptionKind, number>>>;
   /** Share of captions that name attributes (default .35). */
   readonly explicitRate?: number;
+  /** How often such a caption names each attribute (default: gender .65, race .6, age .45); one without a name is drawn again. */
+  readonly namedRates?: Readonly<Partial<Record<keyof Attributes, number>>>;
   /** Share of the silent captions that are the family's template itself, the rest being paraphrases (default .6). */
   readonly templateRate?: number;
   /** Exponent on the planted distribution, attribute by attribute (default 1; below 1 flattens, see `sharpenPlanted`). */
@@ -159,9 +161,24 @@ interface Named {
 
 const SILENT: Named = Object.freeze({ gender: false, race: false, age: false });
 
-function chooseNamed(draw: RandomStream): Named {
+const NAMED_RATES: Readonly<Record<keyof Named, number>> = Object.freeze({
+  gender: 0.65,
+  race: 0.6,
+  age: 0.45,
+});
+
+/** Throws RangeError where no attribute can ever be named. */
+function chooseNamed(draw: RandomStream, chosen: CaptionOptions['namedRates']): Named {
+  const rates = { ...NAMED_RATES, ...chosen };
+  if (!Object.values(rates).some((rate) => rate > 0)) {
+    throw new RangeError('namedRates: expected at least one attribute above 0, received none');
+  }
   for (;;) {
-    const named = { gender: draw.uniform() < 0.65, race: draw.uniform() < 0.6, age: draw.uniform() < 0.45 };
+    const named = {
+      gender: draw.uniform() < rates.gender,
+      race: draw.uniform() < rates.race,
+      age: draw.uniform() < rates.age,
+    };
     if (named.gender || named.race || named.age) return Object.freeze(named);
   }
 }
@@ -304,7 +321,7 @@ export function sampleCaptionedScene(
     const caption = draw.choose([`a photo of ${phrase}`, phrase, `a picture of ${phrase}, no people`]);
     return Object.freeze({ caption, scene, promptEntry: null, kind, explicit: SILENT });
   }
-  const named = isExplicit ? chooseNamed(draw) : SILENT;
+  const named = isExplicit ? chooseNamed(draw, options.namedRates) : SILENT;
   const family = FAMILIES.find((name) => name === kind);
   const several = kind === 'several';
   let entry = family ? chooseEntry(draw, family, split) : null;

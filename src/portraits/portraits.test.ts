@@ -209,6 +209,27 @@ describe('captions', () => {
     for (const race of RACES) expect(Math.abs(races.get(race)! / named - 0.25)).toBeLessThan(0.03);
   });
 
+  it('name each attribute as often as asked', () => {
+    const options = {
+      weights: { several: 0, nobody: 0 },
+      explicitRate: 1,
+      namedRates: { gender: 0.2, race: 0, age: 0.9 },
+    };
+    const count = 3000;
+    const named = { gender: 0, race: 0, age: 0 };
+    for (let index = 0; index < count; index++) {
+      const { explicit } = sampleCaptionedScene(7, index, options);
+      for (const name of ['gender', 'race', 'age'] as const) if (explicit[name]) named[name]++;
+    }
+    // One caption in .2 x .9 + .2 x .1 + .8 x .9 = .92 names something; the others are drawn again.
+    const within = 4 * Math.sqrt((0.9 * 0.1) / count);
+    expect(Math.abs(named.age / count - 0.9 / 0.92)).toBeLessThan(within);
+    expect(Math.abs(named.gender / count - 0.2 / 0.92)).toBeLessThan(within);
+    expect(named.race).toBe(0);
+    const none = { ...options, namedRates: { gender: 0, race: 0, age: 0 } };
+    expect(() => sampleCaptionedScene(7, 0, none)).toThrow('expected at least one attribute above 0');
+  });
+
   it.each(['train', 'test'] as const)('use only the %s split when asked, and both otherwise', (split) => {
     const seen = new Set<string>();
     for (let index = 0; index < 300; index++) {

@@ -29,6 +29,15 @@ export const commonTrainingFields = {
     guidanceCalibration: z.number().min(0).max(1).optional(),
     /** Share of captions that name attributes; .35 when left out. */
     explicitRate: z.number().min(0).max(1).optional(),
+    /** How often such a caption names each attribute; gender .65, race .6 and age .45 when left out. */
+    namedRates: z
+      .strictObject({
+        gender: z.number().min(0).max(1),
+        race: z.number().min(0).max(1),
+        age: z.number().min(0).max(1),
+      })
+      .refine((rates) => Object.values(rates).some((rate) => rate > 0), 'expected at least one rate above 0')
+      .optional(),
     /** Relative frequency of each kind of scene; kinds left out keep their default. */
     weights: z.record(z.string(), z.number().min(0)).optional(),
   }),

@@ -11,7 +11,8 @@ import { configuredTarget, finetuneConfigSchema } from '../../finetune/config.ts
 import type { Runtime } from '../../graph/index.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
-import { loadConfig } from '../config.ts';
+import { loadConfig, peekConfig } from '../config.ts';
+import { demoIterations } from '../demo_length.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
@@ -28,7 +29,7 @@ import {
 import { resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, integer, jsonOption, setOption, threadsOption } from '../options.ts';
+import { deviceOption, integer, jsonOption, numberFrom, setOption, threadsOption } from '../options.ts';
 import { packagePath } from '../package.ts';
 import type { Progress } from '../progress.ts';
 import { createProgress, formatDuration } from '../progress.ts';
@@ -38,6 +39,7 @@ interface DemoOptions extends RuntimeChoice {
   readonly output: string;
   readonly prompts: number;
   readonly images: number;
+  readonly minutes: number;
   readonly set?: readonly string[];
   readonly json?: boolean;
 }
@@ -52,7 +54,13 @@ const MEASUREMENT = Object.freeze({
   keep: Object.freeze({ prompts: 4, images: 8 }),
 });
 
+/** Minutes that the demo may take. */
+const MINUTES = 8;
+
 const HELP = `
+It fine-tunes for as many iterations as fit into --minutes at the pace at which it measured the original model, between
+60 and 240; --set optimizer.iterations=N asks for a number, which draws the same images on every machine.
+
 In the output folder: report.html (self-contained), summary.json, grid.png, adapter.safetensors, and finetune/
 with the configuration and the log of the run. A stopped demo takes its fine-tuning up where it was.
 
@@ -72,6 +80,7 @@ export function demoCommand(io: Io): Command {
     .option('-o, --output <folder>', 'where the report goes', path.join('runs', 'demo'))
     .option('--prompts <count>', 'held-out occupations to measure on', integer(1, 50), MEASUREMENT.prompts)
     .option('--images <count>', 'images of each', integer(2, 1000), MEASUREMENT.images)
+    .option('--minutes <count>', 'what the whole demo may take; iterations follow', numberFrom(0), MINUTES)
     .addOption(setOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
@@ -107,10 +116,12 @@ async function run(
     rmSync(at('summary.json'));
     rmSync(at('finetune'), { recursive: true, force: true });
   }
-  const config = loadConfig(finetuneConfigSchema, {
-    file: packagePath('configs/demo.yaml'),
-    overrides: [...(options.set ?? []), `output=${JSON.stringify(at('finetune'))}`],
-  });
+  const configured = (overrides: readonly string[]) =>
+    loadConfig(finetuneConfigSchema, {
+      file: packagePath('configs/demo.yaml'),
+      overrides: [...overrides, ...(options.set ?? []), `output=${JSON.stringify(at('finetune'))}`],
+    });
+  const config = configured([]);
   await fetchModel(config.model, progress, signal);
   const model = resolveModel(config.model);
   const bench = openMeasuringBench(runtime, model, model, { features: {} });
@@ -129,9 +140,21 @@ async function run(
   progress.note(
     `1/3 measuring the original model: ${plan.prompts.length} held-out occupations, ${plan.imagesPerPrompt} images of each`,
   );
+  const measureStart = performance.now();
   const before = await measure(bench, plan, null, 'measure original', progress, signal);
-  progress.note(`2/3 fine-tuning for ${attribute}: ${config.optimizer.iterations} iterations`);
-  const tuned = await runFinetune(runtime, config, progress, signal);
+  const now = performance.now();
+  const iterations =
+    begunIterations(at('finetune')) ??
+    demoIterations({
+      elapsed: (now - started) / 1000,
+      measuring: (now - measureStart) / 1000,
+      images: plan.prompts.length * plan.imagesPerPrompt,
+      minutes: options.minutes,
+    });
+  // What the user sets comes later among the overrides and so wins.
+  const run = configured([`optimizer.iterations=${iterations}`]);
+  progress.note(`2/3 fine-tuning for ${attribute}: ${run.optimizer.iterations} iterations`);
+  const tuned = await runFinetune(runtime, run, progress, signal);
   progress.note('3/3 measuring the fine-tuned model, from the same noise');
   const after = await measure(bench, plan, tuned.adapter, 'measure fine-tuned', progress, signal);
 
@@ -164,6 +187,14 @@ async function run(
   );
   progress.note(`look at ${path.relative('.', html)} and ${path.relative('.', at('grid.png'))}`);
   progress.result({ command: 'demo', before: first, after: last, seconds, report: html });
+}
+
+/** Iterations of a fine-tuning that was stopped, from the configuration in its folder; null when there is none. */
+function begunIterations(folder: string): number | null {
+  const file = path.join(folder, 'config.yaml');
+  if (!existsSync(file)) return null;
+  const optimizer = peekConfig({ file }, 'optimizer') as { readonly iterations?: unknown } | undefined;
+  return typeof optimizer?.iterations === 'number' ? optimizer.iterations : null;
 }
 
 function writeSummary(

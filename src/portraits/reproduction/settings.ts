@@ -114,10 +114,10 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       images: 20,
       steps: 6,
       timesteps: 3,
-      measure: { prompts: 8, images: 160 },
+      measure: { prompts: 8, images: 120 },
     },
     lossCurves: {
-      iterations: 200,
+      iterations: 100,
       prompts: 1,
       images: 4,
       steps: 20,
@@ -129,7 +129,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
     age: {
-      iterations: 300,
+      iterations: 150,
       prompts: 2,
       images: 20,
       steps: 6,
@@ -150,7 +150,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
 });
 
 /** Guidance scales at which the unadjusted gradient is measured beside the model's own: none, weak, usual and strong. */
-export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.5, 7.5, 15]);
+export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.75, 7.5, 15]);
 
 /** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
 export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({

@@ -45,7 +45,7 @@ export const unetRecipeSchema = z.strictObject({
 });
 
 /** Guidance scale that suits a model of this size: stronger guidance sharpens its bias beyond the planted one. */
-const GUIDANCE_SCALE = 2.5;
+const GUIDANCE_SCALE = 2.75;
 
 /** A checked configuration of the recipe. */
 export type UNetRecipe = Readonly<z.output<typeof unetRecipeSchema>>;

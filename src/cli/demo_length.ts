@@ -1,0 +1,36 @@
+/** How long the demo fine-tunes: as many iterations as fit into the minutes that it may take on this machine. */
+
+/** What the demo knows once the original model is measured. */
+export interface DemoPace {
+  /** Seconds since the start, and those of them in which images were measured. */
+  readonly elapsed: number;
+  readonly measuring: number;
+  /** Images that were measured. */
+  readonly images: number;
+  /** Minutes that the whole demo may take. */
+  readonly minutes: number;
+}
+
+/**
+ * Seconds of an iteration of `configs/demo.yaml` over those of one measured image, a little more than was seen, so that
+ * slow moments don't break the limit.
+ */
+const IMAGES_PER_ITERATION = 32;
+
+/** Seconds that opening the fine-tuning and writing the report take, compilation of graphs included. */
+const FIXED_SECONDS = 15;
+
+/** Fewer iterations show little; more bring nothing that the noise of so small a measurement lets see. */
+const LEAST = 60;
+const MOST = 240;
+
+/**
+ * Iterations that leave time for measuring once more. At least 60 and at most 240, whatever the time.
+ * @throws RangeError where no image was measured
+ */
+export function demoIterations({ elapsed, measuring, images, minutes }: DemoPace): number {
+  if (!(images > 0)) throw new RangeError(`images: expected at least 1, received ${images}`);
+  const left = minutes * 60 - elapsed - measuring - FIXED_SECONDS;
+  const fit = Math.floor(left / (IMAGES_PER_ITERATION * (measuring / images)));
+  return Math.min(MOST, Math.max(LEAST, fit));
+}
