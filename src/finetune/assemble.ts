@@ -27,6 +27,7 @@ import { fairnessObjective } from './fairness_objective.ts';
 import type { RunGuard } from './guard.ts';
 import type { GuardFolders } from './guard_models.ts';
 import { guardFolders, openGuard } from './guard_models.ts';
+import { checkPrompts } from './iteration.ts';
 import type { ImageObjective } from './objective.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
 import { addObjectives, scoreObjective } from './score_objective.ts';
@@ -210,22 +211,20 @@ function settingsOf(
   const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
   const { perIteration } = config.prompts;
-  const available = new Set(promptGroups?.flatMap(({ train }) => train) ?? prompts).size;
-  if (perIteration !== undefined && perIteration > available) {
-    throw new Error(
-      `prompts.perIteration: expected at most ${available}, the number of prompts, received ${perIteration}`,
-    );
-  }
+  const chosen = {
+    prompts,
+    ...(promptGroups === undefined ? {} : { promptGroups: promptGroups.map(({ train }) => train) }),
+    ...(perIteration === undefined ? {} : { promptsPerIteration: perIteration }),
+  };
+  checkPrompts(chosen, 'prompts.perIteration');
   const groups = configuredGroups(config.target)?.map(groupName) ?? null;
   return {
     part: trainedPart(config),
     seed: config.seed,
     ...optimizer,
-    ...(perIteration === undefined ? {} : { promptsPerIteration: perIteration }),
+    ...chosen,
     imagesPerPrompt: config.prompts.imagesPerPrompt,
     ...(microBatch === undefined ? {} : { microBatch }),
-    prompts,
-    ...(promptGroups === undefined ? {} : { promptGroups: promptGroups.map(({ train }) => train) }),
     negativePrompt: config.prompts.negative,
     samplingSteps: sampler.steps,
     guidanceScale: sampler.guidanceScale ?? model.defaultGuidanceScale,

@@ -87,8 +87,30 @@ export async function computeIteration(
   };
 }
 
+/**
+ * Checks that an iteration can draw as many different prompts as its settings ask for.
+ * @param field name of the setting in the message
+ * @throws Error naming how many different prompts there are, or a group that is empty
+ */
+export function checkPrompts(
+  settings: Pick<FinetuneSettings, 'prompts' | 'promptGroups' | 'promptsPerIteration'>,
+  field = 'promptsPerIteration',
+): void {
+  const { prompts, promptGroups, promptsPerIteration = 1 } = settings;
+  const empty = promptGroups?.findIndex(({ length }) => length === 0) ?? -1;
+  if (empty >= 0) {
+    throw new Error(`promptGroups: expected prompts in every group, received none in group ${empty + 1}`);
+  }
+  const available = new Set(promptGroups?.flat() ?? prompts).size;
+  if (promptsPerIteration <= available) return;
+  throw new Error(
+    `${field}: expected at most ${available}, the number of different prompts, received ${promptsPerIteration}`,
+  );
+}
+
 /** The prompts of an iteration, all different: for each a group is drawn, then one of its prompts. */
 function choosePrompts(random: Generator, settings: FinetuneSettings): string[] {
+  checkPrompts(settings);
   const { prompts, promptGroups = [prompts], promptsPerIteration = 1 } = settings;
   const chosen = new Set<string>();
   while (chosen.size < promptsPerIteration) {

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
@@ -259,5 +259,24 @@ describe('finetuning soft tokens', () => {
     const resumed = await run('broken', { part, validation: none, iterations: 3 }, broken);
     expect(resumed.events.map(({ skipped }) => skipped)).toEqual([1]);
     expect(resumed.latest.get('soft_tokens')).not.toEqual(states[0]);
+  });
+});
+
+describe('prompts of an iteration', () => {
+  it.each<[string, Partial<FinetuneSettings>, RegExp]>([
+    [
+      'more than there are different ones',
+      { prompts: ['a nurse', 'a nurse', 'a cook'], promptsPerIteration: 3 },
+      /^promptsPerIteration: expected at most 2, the number of different prompts, received 3$/,
+    ],
+    [
+      'more than the groups hold together',
+      { promptGroups: [['a nurse'], ['a nurse']], promptsPerIteration: 2 },
+      /^promptsPerIteration: expected at most 1, .*, received 2$/,
+    ],
+    ['a group without any', { promptGroups: [['a nurse'], []] }, /every group, received none in group 2$/],
+  ])('are refused before anything is written: %s', async (_, choices, message) => {
+    await expect(run('refused', choices)).rejects.toThrow(message);
+    expect(existsSync(path.join(folder, 'refused'))).toBe(false);
   });
 });

@@ -8,7 +8,7 @@ import { keepIfBest, loadBest } from './best_checkpoint.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import type { RunGuard } from './guard.ts';
 import type { IterationContext } from './iteration.ts';
-import { computeIteration } from './iteration.ts';
+import { checkPrompts, computeIteration } from './iteration.ts';
 import type { ImageObjective } from './objective.ts';
 import type { RunRecords } from './run_log.ts';
 import { openRunRecords } from './run_log.ts';
@@ -42,7 +42,8 @@ export interface FinetuneOptions {
  * from the start.
  *
  * Every iteration follows from its number and the state alone, so a resumed run gives the numbers of an uninterrupted one.
- * @throws Error when the checkpoint belongs to another configuration, or the signal's reason once it is raised: within the
+ * @throws Error when the settings ask for more prompts an iteration than there are, when the checkpoint belongs to another
+ * configuration, or the signal's reason once it is raised: within the
  * iteration, of which nothing remains, after a checkpoint of those before it
  */
 export async function finetune(
@@ -52,6 +53,7 @@ export async function finetune(
   observer: FinetuneObserver = {},
   options: FinetuneOptions = {},
 ): Promise<FinetuneResult> {
+  checkPrompts(settings);
   const differentiate = new DirectFinetuning(pipeline);
   const run = new FinetuneRun({ pipeline, objective, differentiate, settings }, options, observer);
   try {
