@@ -6,17 +6,26 @@ import { parseArgs } from 'node:util';
 import { loadAttributeClassifier } from '../src/faces/attributes.ts';
 import { loadFaceDetector } from '../src/faces/detection.ts';
 import { createFaceEmbeddings, loadFaceEmbedder } from '../src/faces/embedding.ts';
+import type { ImageEncoder } from '../src/fairness/index.ts';
+import { loadClipImageEncoder, loadDinoImageEncoder } from '../src/fairness/index.ts';
 import { Runtime } from '../src/graph/index.ts';
 import { renderDataset } from '../src/portraits/dataset.ts';
 import { softFaults, throughAutoencoder } from '../src/portraits/measurements/changes.ts';
 import { measureClassifier } from '../src/portraits/measurements/classifier.ts';
+import { measureClip } from '../src/portraits/measurements/clip.ts';
 import { measureDetector } from '../src/portraits/measurements/detector.ts';
 import { measureDino } from '../src/portraits/measurements/dino.ts';
 import { measureEmbedder } from '../src/portraits/measurements/embedder.ts';
+import { measureSemantics } from '../src/portraits/measurements/semantics.ts';
 import { sequenceOf } from '../src/portraits/training/embedder.ts';
 
-const NAMES = ['classifier', 'classifier_evaluation', 'face_detector', 'face_embedder', 'dino'] as const;
-const USAGE = `usage: tsx scripts/measure_portraits.ts [--seed N] [--scenes N] [--models FOLDER] ${NAMES.join('|')} ...`;
+const NAMES = [
+  ...(['classifier', 'classifier_evaluation', 'face_detector', 'face_embedder'] as const),
+  ...(['clip', 'clip_evaluation', 'dino', 'dino_evaluation'] as const),
+];
+const USAGE =
+  'usage: tsx scripts/measure_portraits.ts [--seed N] [--scenes N] [--models FOLDER] [--threads N] ' +
+  `${NAMES.join('|')} ...`;
 
 /** Faults that classifiers are measured under: half the resolution, and noise. */
 const FAULTS = { resolution: 0.5, noise: 0.1 };
@@ -24,11 +33,15 @@ const FAULTS = { resolution: 0.5, noise: 0.1 };
 /** Faces that classifiers are measured on through the autoencoder, which costs more than they do. */
 const AUTOENCODED = 320;
 
+/** Scenes that are changed to measure how far the similarity of an encoder falls. */
+const CHANGED = 400;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     seed: { type: 'string', default: '9' },
     scenes: { type: 'string', default: '2600' },
+    threads: { type: 'string' },
     models: { type: 'string', default: fileURLToPath(new URL('../models/portraits', import.meta.url)) },
   },
 });
@@ -41,7 +54,7 @@ const data = await renderDataset({
   count: Number(values.scenes),
   captions: { guidanceCalibration: 0 },
 });
-const runtime = new Runtime();
+const runtime = new Runtime(values.threads === undefined ? {} : { threads: Number(values.threads) });
 const folder = (name: string) => path.join(values.models, name);
 const measurements: Readonly<Record<string, () => Promise<unknown>>> = {
   classifier: () => classifierFigures('classifier'),
@@ -56,7 +69,10 @@ const measurements: Readonly<Record<string, () => Promise<unknown>>> = {
     const embeddings = createFaceEmbeddings(runtime, loadFaceEmbedder(folder('face_embedder')), 32);
     return measureEmbedder(embeddings, data, sequenceOf(data), 1000);
   },
-  dino: () => measureDino(runtime, values.models, data),
+  clip: () => clipFigures('clip'),
+  clip_evaluation: () => clipFigures('clip_evaluation'),
+  dino: () => dinoFigures('dino'),
+  dino_evaluation: () => dinoFigures('dino_evaluation'),
 };
 
 async function classifierFigures(name: string) {
@@ -71,6 +87,24 @@ async function classifierFigures(name: string) {
       change: await throughAutoencoder(runtime, values.models, data.size),
     }),
   };
+}
+
+async function clipFigures(name: string) {
+  return {
+    ...(await measureClip(runtime, folder(name), folder('tokenizer'), data)),
+    semantics: await semanticsOf(loadClipImageEncoder(folder(name))),
+  };
+}
+
+async function dinoFigures(name: string) {
+  return {
+    ...(await measureDino(runtime, folder(name), data)),
+    semantics: await semanticsOf(loadDinoImageEncoder(folder(name))),
+  };
+}
+
+function semanticsOf(encoder: ImageEncoder) {
+  return measureSemantics(runtime, encoder, Number(values.seed), Math.min(CHANGED, data.count));
 }
 
 for (const name of positionals) {

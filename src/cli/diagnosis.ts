@@ -30,7 +30,10 @@ const GIB = 2 ** 30;
 const MEMORY = Object.freeze({ portraits: 2, stableDiffusion: 16 });
 
 /** Model folders beside the diffusers components that fine-tuning and measuring read. */
-const COMPANIONS = ['face_detector', 'classifier', 'classifier_evaluation', 'face_embedder', 'clip', 'dino'];
+const COMPANIONS = [
+  ...['face_detector', 'face_embedder', 'classifier', 'classifier_evaluation'],
+  ...['clip', 'clip_evaluation', 'dino', 'dino_evaluation'],
+];
 
 /** Looks at everything; devices are tried one after the other, which takes seconds. */
 export async function diagnose(): Promise<Diagnosis> {

@@ -60,7 +60,10 @@ export const evaluateConfigSchema = z.strictObject({
       seed: z.int().min(0).default(50_000),
     })
     .prefault({}),
-  /** Folders of CLIP and DINOv2; `clip` and `dino` beside the judges when left out, null for none. */
+  /**
+   * Folders of CLIP and DINOv2, or their names beside the judges (`clip_evaluation`); `clip` and `dino` there when left out, null
+   * for none.
+   */
   features: z
     .strictObject({ clip: z.string().nullable().optional(), dino: z.string().nullable().optional() })
     .prefault({}),

@@ -8,6 +8,7 @@ import { writeTinyModel } from '../../test/tiny_model.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
 import { writeCompanion } from '../faces/testing/companions.ts';
+import { resolveEncoders } from './measuring.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'evaluation-'));
 const at = (...names: string[]) => path.join(folder, ...names);
@@ -146,5 +147,21 @@ describe('evenhand evaluate', () => {
     expect(result.stderr).toMatch(message);
     expect(result.status).not.toBe(0);
     expect(result.stdout).not.toMatch(/"event":"progress"/);
+  });
+});
+
+describe('the encoders of an evaluation', () => {
+  const chosen = (choice: Parameters<typeof resolveEncoders>[1]) => resolveEncoders(at('model'), choice);
+
+  it('are clip and dino beside the judges, folders that are named there, or others', () => {
+    mkdirSync(at('model', 'clip_evaluation'));
+    const [clip, dino] = [at('model', 'clip'), at('model', 'dino')];
+    expect(chosen({})).toEqual({ clip, dino });
+    expect(chosen({ clip: 'clip_evaluation' })).toEqual({ clip: at('model', 'clip_evaluation'), dino });
+    expect(chosen({ clip: null, dino: at('real') })).toEqual({ clip: null, dino: at('real') });
+    expect(() => chosen({ dino: 'dino_evaluation' })).toThrow(
+      /^features\.dino: expected a folder, found none at dino_evaluation, nor at .*model\/dino_evaluation$/,
+    );
+    rmSync(at('model', 'clip_evaluation'), { recursive: true });
   });
 });

@@ -40,7 +40,7 @@ import type { Progress } from './progress.ts';
 /** Folders of the models that judge, beside a model's components; none of them is in the loss but the detector. */
 export const JUDGES = Object.freeze({ detector: 'face_detector', classifier: 'classifier_evaluation' });
 
-/** Folders of the encoders beside the judges; the loss uses them too. */
+/** Folders of the encoders beside the judges; the loss uses them too, unlike `clip_evaluation` and `dino_evaluation`. */
 const ENCODERS = Object.freeze({ clip: 'clip', dino: 'dino' });
 
 /** For measurements that take no features. */
@@ -104,7 +104,10 @@ export interface EncoderFolders {
   readonly dino: string | null;
 }
 
-/** Encoders that are asked for; a folder that is left out lies beside the judges, if it is there. */
+/**
+ * Encoders that are asked for: a folder, or the name of one beside the judges; one that is left out is `clip` or `dino` beside
+ * the judges, if it is there.
+ */
 export type EncoderChoice = { readonly [Name in keyof EncoderFolders]?: EncoderFolders[Name] | undefined };
 
 /**
@@ -115,13 +118,11 @@ export function resolveEncoders(judges: string, choice: EncoderChoice = {}): Enc
   const at = (name: keyof EncoderFolders) => {
     const folder = choice[name];
     if (folder === null) return null;
-    if (folder !== undefined) {
-      if (!existsSync(folder))
-        throw new Error(`features.${name}: expected a folder, found none at ${folder}`);
-      return folder;
-    }
-    const beside = path.join(judges, ENCODERS[name]);
-    return existsSync(beside) ? beside : null;
+    const beside = path.resolve(judges, folder ?? ENCODERS[name]);
+    const found = (folder === undefined ? [beside] : [folder, beside]).find((each) => existsSync(each));
+    if (found !== undefined) return found;
+    if (folder === undefined) return null;
+    throw new Error(`features.${name}: expected a folder, found none at ${folder}, nor at ${beside}`);
   };
   return { clip: at('clip'), dino: at('dino') };
 }

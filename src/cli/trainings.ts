@@ -88,8 +88,22 @@ export const TRAININGS: readonly Training[] = Object.freeze([
     unetRecipeSchema,
     (recipe, { data, output, runtime, onProgress }) => prepareUNet(recipe, data, output, runtime, onProgress),
   ),
+  training(
+    'clip_evaluation',
+    'CLIP for guard and measuring: other seed, data and architecture',
+    [],
+    clipRecipeSchema,
+    (recipe, { data, output }) => prepareClip(recipe, data, output),
+  ),
   training('dino', 'vision model without labels', [], dinoRecipeSchema, (recipe, { data, output }) =>
     prepareDino(recipe, data, output),
+  ),
+  training(
+    'dino_evaluation',
+    'DINO for guard and measuring: other seed, data and architecture',
+    [],
+    dinoRecipeSchema,
+    (recipe, { data, output }) => prepareDino(recipe, data, output),
   ),
   training(
     'face_detector',

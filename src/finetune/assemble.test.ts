@@ -1,6 +1,6 @@
 /** Whole runs on a tiny model with tiny judges: micro-batches against the whole batch, the guard, and what a run costs. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -267,6 +267,24 @@ describe('the guard', () => {
     expect(chosen({ ...fields, guard })?.join(' ')).toBe(expected);
   });
 
+  it('takes of the model folder the second CLIP and DINO before the first ones, and refuses what the loss uses', () => {
+    const second = path.join(folder, 'second');
+    for (const name of ['clip', 'dino', 'clip_evaluation', 'dino_evaluation']) {
+      mkdirSync(path.join(second, name), { recursive: true });
+    }
+    const names = (fields: object, guard: object = {}) => {
+      const { clip, dino } = guardFolders(configOf({ ...fields, guard }), second)!;
+      return [clip, dino].map((file) => file && path.relative(second, file));
+    };
+    expect(names({})).toEqual(['clip_evaluation', 'dino_evaluation']);
+    expect(names({ judges: { clip: null } })).toEqual(['clip_evaluation', 'dino_evaluation']);
+    expect(names({ judges: { dino: 'dino_evaluation' } })).toEqual(['clip_evaluation', 'dino']);
+    expect(names({}, { clip: null })).toEqual([null, 'dino_evaluation']);
+    expect(() => names({ judges: { clip: 'clip_evaluation' } }, { clip: 'clip_evaluation' })).toThrow(
+      /guard\.clip: expected a model that is not in the loss, received clip_evaluation/,
+    );
+  });
+
   it('knows the embedder of the loss as a card too, and needs at least one model', () => {
     const faces = { embedder: 'faceres-embedding' };
     const guard = { embedder: 'faceres-embedding', bank: 'other.safetensors' };
@@ -373,7 +391,7 @@ describe('prompts of an iteration', () => {
   it('are at most as many as there are', () => {
     expect(prepare({ prompts: { perIteration: 1 } }).settings.promptsPerIteration).toBe(1);
     expect(() => prepare({ prompts: { perIteration: 2 } })).toThrow(
-      'prompts.perIteration: expected at most 1, the number of prompts, received 2',
+      'prompts.perIteration: expected at most 1, the number of different prompts, received 2',
     );
   });
 });

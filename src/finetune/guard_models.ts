@@ -21,6 +21,13 @@ const FOLDERS = Object.freeze({
 
 const KINDS = ['clip', 'dino', 'embedder'] as const;
 
+/** Folders of a model directory that a guard takes where its configuration names none: the first that is there and not in the loss. */
+const GUARDS: Readonly<Record<(typeof KINDS)[number], readonly string[]>> = Object.freeze({
+  clip: ['clip_evaluation', FOLDERS.clip],
+  dino: ['dino_evaluation', FOLDERS.dino],
+  embedder: [FOLDERS.embedder],
+});
+
 /** Where the models of a guard lie, as absolute paths; null for one that takes no part. */
 export interface GuardFolders {
   readonly clip: string | null;
@@ -57,7 +64,7 @@ function faceModel(name: string, directory: string): string {
 
 /**
  * The models of a configuration's guard; null where it has none. Of what the configuration leaves out, those of the model
- * directory take part that are not in the loss.
+ * directory take part that are not in the loss: `clip_evaluation` and `dino_evaluation`, else `clip` and `dino`.
  * @param directory model directory; relative folders lie in it
  * @throws Error when a model of the guard is in the loss, for what is optimised can't tell whether it is being deceived; or when
  * there is no other model at all
@@ -69,10 +76,13 @@ export function guardFolders(config: FinetuneConfig, directory: string): GuardFo
   const choose = (kind: (typeof KINDS)[number]): string | null => {
     const named = guard[kind];
     if (named === null) return null;
-    const name = named ?? FOLDERS[kind];
-    const file = kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
-    if (file !== inLoss[kind]) return named === undefined && !existsSync(file) ? null : file;
-    if (named === undefined) return null;
+    const at = (name: string) =>
+      kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
+    if (named === undefined) {
+      return GUARDS[kind].map(at).find((file) => file !== inLoss[kind] && existsSync(file)) ?? null;
+    }
+    const file = at(named);
+    if (file !== inLoss[kind]) return file;
     throw new Error(
       `guard.${kind}: expected a model that is not in the loss, received ${named}; ` +
         'name another one, or leave this one out of the loss (judges)',

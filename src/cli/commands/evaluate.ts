@@ -72,6 +72,9 @@ Examples:
   evenhand evaluate --count 10 -n 20
       a first look, on ten prompts
   evenhand evaluate --adapter runs/gender/adapter.safetensors --prompts all
+  evenhand evaluate -a runs/gender/adapter.safetensors --set features.clip=clip_evaluation \\
+      --set features.dino=dino_evaluation
+      CLIP-T, CLIP-I, DINO and KID by the encoders of Portraits that are in no loss
   evenhand evaluate --target "gender=uniform, race=uniform" --prompts occupations+sports -o runs/joint`;
 
 /** Makes the command. */

@@ -1,6 +1,5 @@
-/** Trains CLIP on captioned scenes; its text half becomes the text encoder of Portraits. */
+/** Trains CLIP on captioned scenes: the one whose text half is the text encoder of Portraits, and one for evaluation. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { randomView, wholeView, writeView } from '../../data/augmentation.ts';
@@ -21,12 +20,13 @@ import type { PreparedTraining } from '../../training/recipe.ts';
 import { indexSampler } from '../../training/recipe.ts';
 import { matchingLoss } from '../../training/recipes/contrastive.ts';
 import type { Dataset } from '../dataset.ts';
-import { writeComponent, writeJson } from './export.ts';
+import { writeComponent } from './export.ts';
+import { writePreprocessor } from './preprocessor.ts';
 import { explicitFamilies, siblingSampler } from './siblings.ts';
 
 /** Configuration of the recipe. */
 export const clipRecipeSchema = z.strictObject({
-  model: z.literal('clip'),
+  model: z.enum(['clip', 'clip_evaluation']),
   ...commonTrainingFields,
   /** Tokens of a caption in training; longer captions are cut, positions beyond stay as they were initialised. */
   tokens: z.int().min(2).max(77),
@@ -62,21 +62,24 @@ export function tokenIds(
 }
 
 /** A function from step to a batch's indices: siblings first, the rest from the whole data set. */
-function batchSampler({ seed, batchSize, siblings }: ClipRecipe, data: Dataset): (step: number) => number[] {
+function batchSampler(
+  { model, seed, batchSize, siblings }: ClipRecipe,
+  data: Dataset,
+): (step: number) => number[] {
   const near = siblings.groups * siblings.size;
   if (near > batchSize) {
     throw new Error(
       `siblings: expected at most batchSize = ${batchSize} scenes, received ${siblings.groups} * ${siblings.size}`,
     );
   }
-  const related = siblingSampler(seed, 'clip siblings', explicitFamilies(data), siblings);
-  const others = indexSampler(seed, 'clip data', data.count, batchSize - near);
+  const related = siblingSampler(seed, `${model} siblings`, explicitFamilies(data), siblings);
+  const others = indexSampler(seed, `${model} data`, data.count, batchSize - near);
   return (step) => [...related(step), ...others(step)];
 }
 
 /**
  * Prepares the training.
- * @param output model folder with a `tokenizer/`; `clip/` and `text_encoder/` are written into it
+ * @param output model folder with a `tokenizer/`; `clip/` and `text_encoder/` are written into it, or `clip_evaluation/`
  */
 export function prepareClip(recipe: ClipRecipe, data: Dataset, output: string): PreparedTraining {
   const textConfig = parseClipTextConfig(recipe.textEncoder);
@@ -84,7 +87,7 @@ export function prepareClip(recipe: ClipRecipe, data: Dataset, output: string): 
   const tokenizer = loadClipTokenizer(path.join(output, 'tokenizer'));
   const { parameters, values } = trainableParameters();
   const { batchSize, seed, tokens } = recipe;
-  const projection = visionConfig.projection_dim;
+  const { projection_dim: projection, image_size: side } = visionConfig;
   const ids = input('ids', [batchSize, tokens], 'int64');
   const pooled = clipText(textConfig, parameters, { ids }).poolerOutput!;
   const textEmbeds = parameters.linear(pooled, 'text_projection', {
@@ -92,25 +95,21 @@ export function prepareClip(recipe: ClipRecipe, data: Dataset, output: string): 
     outputs: projection,
     bias: false,
   });
-  const { imageEmbeds } = clipVision(
-    visionConfig,
-    parameters,
-    input('image', [batchSize, 3, data.size, data.size]),
-  );
+  const { imageEmbeds } = clipVision(visionConfig, parameters, input('image', [batchSize, 3, side, side]));
   const logScale = reshape(parameters.tensor('logit_scale', []), [1]);
   const sample = batchSampler(recipe, data);
   const task = {
-    name: 'clip',
+    name: recipe.model,
     loss: matchingLoss(textEmbeds, imageEmbeds, logScale),
     metrics: { logScale },
     parameters: values,
     batch(step: number) {
       const indices = sample(step);
-      const image = new Float32Array(batchSize * 3 * data.size * data.size);
-      const random = createGenerator({ seed, index: step, stream: 'clip views' });
+      const image = new Float32Array(batchSize * 3 * side * side);
+      const random = createGenerator({ seed, index: step, stream: `${recipe.model} views` });
       indices.forEach((index, position) => {
         const picture = { width: data.size, height: data.size, pixels: data.pixels(index) };
-        writeView(image, position, data.size, picture, randomView(wholeView(data.size), VIEWS, random));
+        writeView(image, position, side, picture, randomView(wholeView(data.size), VIEWS, random));
       });
       return {
         image,
@@ -151,20 +150,9 @@ function writeClip(
     text_config: recipe.textEncoder,
     vision_config: recipe.visionEncoder,
   };
-  writeComponent(output, 'clip', config, values, data);
-  const side = Number(recipe.visionEncoder.image_size);
-  mkdirSync(path.join(output, 'clip'), { recursive: true });
-  writeJson(path.join(output, 'clip', 'preprocessor_config.json'), {
-    image_processor_type: 'CLIPImageProcessor',
-    do_resize: true,
-    size: { height: side, width: side },
-    resample: 2,
-    do_rescale: true,
-    rescale_factor: 1 / 255,
-    do_normalize: true,
-    image_mean: [0.5, 0.5, 0.5],
-    image_std: [0.5, 0.5, 0.5],
-  });
+  writeComponent(output, recipe.model, config, values, data);
+  writePreprocessor(output, recipe.model, Number(recipe.visionEncoder.image_size), 'CLIPImageProcessor');
+  if (recipe.model !== 'clip') return;
   const text = new Map([...values].filter(([name]) => name.startsWith('text_model.')));
   writeComponent(output, 'text_encoder', recipe.textEncoder, text, data);
 }

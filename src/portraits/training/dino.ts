@@ -1,4 +1,4 @@
-/** Trains the small vision transformer of Portraits without labels (DINO) and writes it as a DINOv2 folder. */
+/** Trains the small vision transformers of Portraits without labels (DINO) and writes them as DINOv2 folders. */
 
 import { z } from 'zod';
 import { type AugmentationRanges, randomColor, randomView, writeView } from '../../data/augmentation.ts';
@@ -20,11 +20,13 @@ import { writePreprocessor } from './preprocessor.ts';
 
 /** Configuration of the recipe. */
 export const dinoRecipeSchema = z.strictObject({
-  model: z.literal('dino'),
+  model: z.enum(['dino', 'dino_evaluation']),
   ...commonTrainingFields,
   /** Sizes of the projection head, which is left behind after training. */
   head: z.strictObject({ hidden: z.int().min(1), bottleneck: z.int().min(1), prototypes: z.int().min(2) }),
   temperatures: z.strictObject({ student: z.number().positive(), teacher: z.number().positive() }),
+  /** Weight of the loss that moves the features of different pictures apart. */
+  spread: z.number().min(0).default(0),
   /** Side of a view as a share of the picture's, before zooming. */
   crop: z.number().positive().max(1),
   augmentation: augmentationSchema,
@@ -45,59 +47,59 @@ const INITIALIZATION: InitializationRules = [
 const HEAD = /^(head|prototypes)\./;
 
 /**
- * A random view of each of some pictures as planes [indices.length, 3, size, size] in -1..1.
+ * A random view of each of some pictures as planes [indices.length, 3, side, side] in -1..1.
  * @param crop side of a view as a share of the picture's, before zooming
  */
 export function randomViews(
   data: Dataset,
   indices: readonly number[],
+  side: number,
   crop: number,
   ranges: AugmentationRanges,
   random: Generator,
 ): Float32Array {
   const { size } = data;
-  const batch = new Float32Array(indices.length * 3 * size * size);
+  const batch = new Float32Array(indices.length * 3 * side * side);
   const base = { x: size / 2, y: size / 2, size: size * crop, angle: 0, mirrored: false };
   indices.forEach((index, position) => {
     const image = { width: size, height: size, pixels: data.pixels(index) };
     const view = randomView(base, ranges, random);
-    writeView(batch, position, size, image, view, randomColor(ranges, random));
+    writeView(batch, position, side, image, view, randomColor(ranges, random));
   });
   return batch;
 }
 
 /**
  * Prepares the training. The teacher is the moving average of the student.
- * @param output model folder into which `dino/` is written, without the projection head
- * @throws Error when the architecture's image size is not that of the pictures
+ * @param output model folder into which `dino/` or `dino_evaluation/` is written, without the projection head
  */
 export function prepareDino(recipe: DinoRecipe, data: Dataset, output: string): PreparedTraining {
   const config = parseDinoV2Config(recipe.architecture);
-  if (config.imageSize !== data.size) {
-    throw new Error(`dino: expected architecture.image_size ${data.size}, received ${config.imageSize}`);
-  }
-  const { batchSize, seed, crop, augmentation } = recipe;
+  const { batchSize, seed, crop, augmentation, model, temperatures, spread } = recipe;
+  const side = config.imageSize;
   const student = trainableParameters();
   const teacher = trainableParameters('teacher.');
   const head = { inputs: config.width, ...recipe.head };
-  const scores =
+  const seen =
     ({ parameters }: TrainableParameters) =>
-    (view: Value) =>
-      prototypeScores(head, parameters, dinov2(config, parameters, view).classToken);
-  const loss = twoViewLoss(scores(student), scores(teacher), batchSize, data.size, recipe.temperatures);
-  const sample = indexSampler(seed, 'dino data', data.count, batchSize);
+    (view: Value) => {
+      const { classToken: features } = dinov2(config, parameters, view);
+      return { features, scores: prototypeScores(head, parameters, features) };
+    };
+  const loss = twoViewLoss(seen(student), seen(teacher), batchSize, side, { temperatures, spread });
+  const sample = indexSampler(seed, `${model} data`, data.count, batchSize);
   const views = (step: number, stream: string) => {
     const random = createGenerator({ seed, index: step, stream });
-    return randomViews(data, sample(step), crop, augmentation, random);
+    return randomViews(data, sample(step), side, crop, augmentation, random);
   };
   const task = {
-    name: 'dino',
+    name: model,
     loss,
     metrics: {},
     parameters: student.values,
     batch: (step: number, average: ReadonlyMap<string, Float32Array>) => ({
-      first: views(step, 'dino first view'),
-      second: views(step, 'dino second view'),
+      first: views(step, `${model} first view`),
+      second: views(step, `${model} second view`),
       ...Object.fromEntries([...average].map(([name, values]) => [`teacher.${name}`, values])),
     }),
   };
@@ -106,8 +108,8 @@ export function prepareDino(recipe: DinoRecipe, data: Dataset, output: string): 
     initial: initializeParameters(student.values, seed, INITIALIZATION),
     exportModel({ average }) {
       const kept = new Map([...student.values].filter(([name]) => !HEAD.test(name)));
-      writeComponent(output, 'dino', recipe.architecture, kept, average);
-      writePreprocessor(output, 'dino', data.size, 'BitImageProcessor');
+      writeComponent(output, model, recipe.architecture, kept, average);
+      writePreprocessor(output, model, side, 'BitImageProcessor');
     },
   };
 }

@@ -7,7 +7,13 @@ import { trainableParameters } from '../../models/index.ts';
 import { classificationLoss, classificationTargets } from './classification.ts';
 import { matchingLoss } from './contrastive.ts';
 import { denoisingBatch } from './denoiser.ts';
-import { balancedAssignments, distillationLoss, prototypeScores, twoViewLoss } from './self_distillation.ts';
+import {
+  balancedAssignments,
+  crowdingLoss,
+  distillationLoss,
+  prototypeScores,
+  twoViewLoss,
+} from './self_distillation.ts';
 
 const runtime = new Runtime({ threads: 1 });
 afterAll(() => runtime.close());
@@ -146,17 +152,43 @@ describe('self-distillation', () => {
 
   it('asks the student of each view for what the teacher says of the other', async () => {
     // One pixel an image: three scores, its channels.
-    const asScores = (factor: number) => (view: Value) => scale(reshape(view, [4, 3]), factor);
+    const asScores = (factor: number) => (view: Value) => {
+      const features = reshape(view, [4, 3]);
+      return { features, scores: scale(features, factor) };
+    };
     const temperatures = { student: 0.5, teacher: 0.25 };
-    const loss = twoViewLoss(asScores(1), asScores(2), 4, 1, temperatures);
+    const lossOf = (spread: number) => twoViewLoss(asScores(1), asScores(2), 4, 1, { temperatures, spread });
     const [first, second] = [matrix(4, 3, 'first'), matrix(4, 3, 'second')];
     const feeds = { first: Float32Array.from(first.flat()), second: Float32Array.from(second.flat()) };
     const between = (student: Matrix, teacher: Matrix) =>
       distillationLoss(constantOf(student), balancedAssignments(scale(constantOf(teacher), 2), 0.25), 0.5);
-    const { found } = await compute({ found: loss }, feeds);
+    const { found } = await compute({ found: lossOf(0) }, feeds);
+    const { found: spread } = await compute({ found: lossOf(0.5) }, feeds);
     const { one, two } = await compute({ one: between(first, second), two: between(second, first) });
     expect(found![0]).toBeCloseTo((one![0]! + two![0]!) / 2, 5);
     expect(Math.abs(one![0]! - two![0]!)).toBeGreaterThan(0.01);
+    const { a, b } = await compute({
+      a: crowdingLoss(constantOf(first)),
+      b: crowdingLoss(constantOf(second)),
+    });
+    expect(spread![0]! - found![0]!).toBeCloseTo(0.25 * (a![0]! + b![0]!), 5);
+  });
+
+  it('measures how crowded features are by the distance to the nearest other', async () => {
+    const rows = matrix(5, 3, 'features');
+    const unit = rows.map((row) => row.map((value) => value / Math.hypot(...row)));
+    const nearest = unit.map((row, i) =>
+      Math.min(
+        ...unit
+          .filter((_, k) => k !== i)
+          .map((other) => Math.hypot(...other.map((value, j) => value - row[j]!))),
+      ),
+    );
+    const { found } = await compute({ found: crowdingLoss(constantOf(rows)) });
+    expect(found![0]).toBeCloseTo(-mean(nearest.map(Math.log)), 4);
+    const twins = await compute({ found: crowdingLoss(constantOf([rows[0]!, rows[0]!, rows[1]!])) });
+    expect(twins.found![0]).toBeGreaterThan(found![0]! + 1);
+    expect(Number.isFinite(twins.found![0])).toBe(true);
   });
 });
 

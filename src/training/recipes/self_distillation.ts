@@ -3,20 +3,25 @@
 import type { Value } from '../../graph/index.ts';
 import {
   add,
+  constant,
   div,
   exp,
   gelu,
   input,
   linear,
+  log,
   logSoftmax,
+  matmul,
   mul,
   neg,
   normalizeL2,
   reduceMax,
   reduceMean,
   reduceSum,
+  scalar,
   scale,
   sub,
+  transposeLast,
 } from '../../graph/index.ts';
 import type { Parameters } from '../../models/index.ts';
 
@@ -63,18 +68,51 @@ export function distillationLoss(scores: Value, targets: Value, temperature: num
   return neg(reduceMean(reduceSum(mul(targets, logSoftmax(scale(scores, 1 / temperature))), { axes: [1] })));
 }
 
+/**
+ * Minus the mean logarithm of each row's distance to its nearest other row, rows divided by their lengths (KoLeo of Sablayrolles
+ * et al., "Spreading vectors for similarity search"; DINOv2 adds it): small where features lie apart from each other.
+ * @param features [N, size], N at least 2
+ */
+export function crowdingLoss(features: Value): Value {
+  const [count] = features.shape as [number, number];
+  const rows = normalizeL2(features);
+  const itself = new Float32Array(count * count);
+  for (let i = 0; i < count; i++) itself[i * (count + 1)] = 4;
+  const others = sub(matmul(rows, transposeLast(rows)), constant(itself, [count, count]));
+  const nearest = reduceMax(others, { axes: [1] });
+  const squaredDistance = scale(sub(scalar(1), nearest), 2);
+  return scale(reduceMean(log(add(squaredDistance, scalar(1e-6)))), -0.5);
+}
+
+/** What a network makes of a view. */
+export interface SeenView {
+  /** Features of the images [N, size]. */
+  readonly features: Value;
+  /** Scores of the prototypes for them [N, prototypes]. */
+  readonly scores: Value;
+}
+
+/** Constants of {@link twoViewLoss}. */
+export interface TwoViewSettings {
+  readonly temperatures: { readonly student: number; readonly teacher: number };
+  /** Weight of {@link crowdingLoss} of the student's features. */
+  readonly spread: number;
+}
+
 /** Two views of the same images and the symmetric loss between them: student of one against teacher of the other. */
 export function twoViewLoss(
-  student: (view: Value) => Value,
-  teacher: (view: Value) => Value,
+  student: (view: Value) => SeenView,
+  teacher: (view: Value) => SeenView,
   batchSize: number,
   side: number,
-  temperatures: { readonly student: number; readonly teacher: number },
+  { temperatures, spread }: TwoViewSettings,
 ): Value {
   const views = ['first', 'second'].map((name) => input(name, [batchSize, 3, side, side]));
-  const targets = views.map((view) => balancedAssignments(teacher(view), temperatures.teacher));
-  const losses = views.map((view, i) =>
-    distillationLoss(student(view), targets[1 - i]!, temperatures.student),
-  );
+  const targets = views.map((view) => balancedAssignments(teacher(view).scores, temperatures.teacher));
+  const losses = views.map((view, i) => {
+    const { features, scores } = student(view);
+    const matching = distillationLoss(scores, targets[1 - i]!, temperatures.student);
+    return spread === 0 ? matching : add(matching, scale(crowdingLoss(features), spread));
+  });
   return scale(add(losses[0]!, losses[1]!), 0.5);
 }

@@ -21,7 +21,7 @@ const TOKENIZER_FILES =
 
 /** Models that Evenhand looks for beside the components: face models and encoders. */
 const COMPANIONS =
-  /^(face_detector|face_embedder|classifier|classifier_evaluation|clip|dino)\/[^/]+\.(json|txt|safetensors)$/;
+  /^(face_detector|face_embedder|(classifier|clip|dino)(_evaluation)?)\/[^/]+\.(json|txt|safetensors)$/;
 const FACE_BANK = 'face_bank.safetensors';
 
 const SHARD = /-(\d{5})-of-(\d{5})/;
