@@ -77,9 +77,13 @@ describe('evenhand evaluate', () => {
     ];
     expect(readdirSync(at('report')).sort()).toEqual(names);
     const json = (text: string) =>
-      JSON.parse(text) as { setup: { files: { role: string; sha256: string }[] }; notes: string[] };
+      JSON.parse(text) as {
+        setup: { files: { role: string; sha256: string }[]; more: Record<string, string> };
+        notes: string[];
+      };
     const report = json(readFileSync(at('report', 'report.json'), 'utf8'));
-    const { files } = report.setup;
+    const { files, more } = report.setup;
+    expect(more.Encoders).toBe('clip, dino');
     expect([...new Set(files.map(({ role }) => role))]).toEqual([
       ...['model', 'adapter', 'detector', 'classifier', 'clip', 'dino'],
     ]);

@@ -264,6 +264,7 @@ export async function describeSetup(
 ): Promise<Setup> {
   const { seed, prompts, imagesPerPrompt, steps, guidanceScale, negativePrompt } = plan;
   const last = seed + prompts.length * imagesPerPrompt - 1;
+  const encoders = Object.values(bench.encoders).flatMap((folder) => (folder === null ? [] : [folder]));
   return {
     model: { name: modelName(bench.folder), hash: `sha256:${await hashModel(bench.folder)}` },
     ...(adapterFile === null ? {} : { adapter: await describeFile(adapterFile) }),
@@ -276,6 +277,7 @@ export async function describeSetup(
     more: {
       'Negative prompt': negativePrompt === '' ? 'none' : negativePrompt,
       'Images of each prompt': imagesPerPrompt,
+      ...(encoders.length === 0 ? {} : { Encoders: encoders.map((each) => path.basename(each)).join(', ') }),
       'Text context': bench.pipeline.model.textContext,
       Device: bench.pipeline.runtime.device,
       Software: `Evenhand ${packageVersion()}`,

@@ -100,11 +100,17 @@ describe('downloading a model', () => {
       ...Object.fromEntries(others.map((name) => [name, `content of ${name}`])),
       'face_detector/config.json': '{}',
       'face_detector/model.safetensors': 'x'.repeat(2000),
+      'dino_evaluation/config.json': '{}',
     });
     const progress: number[] = [];
     const found = await download({ onProgress: ({ bytes, total }) => progress.push(bytes / total) });
     expect(found).toMatchObject({ commit: COMMIT, folder: path.join(repository(), 'snapshots', COMMIT) });
-    const wanted = [...tiny.keys(), 'face_detector/config.json', 'face_detector/model.safetensors'];
+    const companions = [
+      'face_detector/config.json',
+      'face_detector/model.safetensors',
+      'dino_evaluation/config.json',
+    ];
+    const wanted = [...tiny.keys(), ...companions];
     const brought = readdirSync(found.folder, { recursive: true, withFileTypes: true })
       .filter((entry) => !entry.isDirectory())
       .map((entry) => path.relative(found.folder, path.join(entry.parentPath, entry.name)));
