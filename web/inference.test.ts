@@ -8,7 +8,9 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Adapter } from '../src/diffusion/adapter.ts';
 import { writeAdapter } from '../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import { openTextToImageModel } from '../src/diffusion/model.ts';
 import { gaussianNoise } from '../src/diffusion/noise.ts';
+import { initialAdapter, trainedTensors, withTensors } from '../src/finetune/trained_part.ts';
 import type { BrowserModel, GenerateRequest, Job } from '../src/server/schemas/web_types.ts';
 import type { EvenhandServer } from '../src/server/server.ts';
 import { insertAdapter } from '../src/server/storage/adapters.ts';
@@ -113,7 +115,7 @@ async function largestDifference(one: Buffer, other: Buffer): Promise<number> {
 /** Leaves an adapter as a fine-tuning does; returns its id. */
 async function land(name: string, adapter: Adapter): Promise<string> {
   const file = path.join(folder.path, `${name}.safetensors`);
-  writeAdapter(file, adapter);
+  writeAdapter(file, adapter, {}, openTextToImageModel(path.join(folder.path, 'model')));
   const values = { name, model: 'tiny', job: `job_${name}`, origin: 'best', target: null, file } as const;
   return (await insertAdapter(server.context, values)).id;
 }
@@ -139,6 +141,23 @@ const SOFT_TOKENS: Adapter = {
   lora: null,
   softTokens: { count: 2, width: 32, data: noise([2, 32], 'e').data },
 };
+
+/** What `train.part: layers` leaves: convolutions, products, normalisations and embeddings, moved away from the model's own. */
+function wholeWeights(): Adapter {
+  const model = openTextToImageModel(path.join(folder.path, 'model'));
+  const initial = initialAdapter(model, { kind: 'layers', patterns: WHOLE }, 1);
+  const moved = [...trainedTensors(initial)].map(([name, values]): [string, Float32Array] => {
+    const change = gaussianNoise({ seed: 6, stream: name }, values.length);
+    return [name, values.map((value, i) => value + change[i]! / 20)];
+  });
+  return withTensors(initial, new Map(moved));
+}
+const WHOLE = [
+  'unet.mid_block.*',
+  'unet.down_blocks.0.resnets.0.*',
+  'text_encoder.*.layers.1.*',
+  'text_encoder.*.token_embedding.weight',
+];
 
 describe('what runs in a browser', () => {
   test('is the code of the server, and needs nothing of Node', () => {
@@ -265,15 +284,16 @@ describe('drawing on this device', () => {
   });
 
   test.each([
-    ['low-rank updates', LORA],
-    ['soft tokens', SOFT_TOKENS],
+    ['low-rank updates', () => LORA],
+    ['soft tokens', () => SOFT_TOKENS],
+    ['whole weights', wholeWeights],
   ])('takes up a newer adapter of the server: %s', async (kind, adapter) => {
     await openCreate({ images: 1, seed: 3, steps: 3 });
     await button('Draw').click();
     await tile('3').waitFor();
     const plain = await downloaded('3');
     const name = kind.replace(' ', '-');
-    const id = await land(name, adapter);
+    const id = await land(name, adapter());
     // Coming back to the page looks at once.
     await page.evaluate("window.dispatchEvent(new Event('focus'))");
     const news = page.getByRole('status').filter({ hasText: `A newer adapter is available: ${name}.` });
