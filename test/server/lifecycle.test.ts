@@ -146,22 +146,29 @@ describe('a job', () => {
   });
 });
 
-describe('answers while a model runs', () => {
-  it('come within 50 ms while it computes', async () => {
+/** Milliseconds between two looks at a model that runs. */
+const WATCH_MILLISECONDS = 500;
+/** Share of the time that the thread may be busy beside a model: it is .07 where this test waits its turn, near 1 where it computes. */
+const MOST_UTILIZATION = 0.5;
+
+describe('a running model', () => {
+  it('leaves the thread that answers alone', async () => {
     const { id } = await send(LONG);
-    await until(id, isUnderWay);
-    const times: number[] = [];
-    for (let i = 0; i < 200; i++) {
-      const started = performance.now();
-      await look(id);
-      times.push(performance.now() - started);
+    const stepOf = ({ progress }: Job) => progress?.step ?? 0;
+    const first = stepOf(await until(id, isUnderWay));
+    const before = performance.eventLoopUtilization();
+    let last = first;
+    // Waiting is no use of the thread, however busy others keep the machine; a model that computed here would never wait.
+    while (last < first + 40) {
+      await sleep(WATCH_MILLISECONDS);
+      last = stepOf(await look(id));
     }
+    expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(MOST_UTILIZATION);
+    // Nor do those who ask keep the model from its work.
+    for (let i = 0; i < 50; i++) await look(id);
+    await until(id, (job) => stepOf(job) > last);
     await call('POST', `/api/v1/jobs/${id}/cancel`);
     await until(id, isOver);
-    times.sort((one, other) => one - other);
-    // On a machine that other tests keep busy the limit is theirs: the faster answers tell whether the model itself, each of
-    // whose steps takes longer, is in the way. The load benchmark measures the slowest.
-    expect(times[50]!).toBeLessThan(50);
   });
 });
 
