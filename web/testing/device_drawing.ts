@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Locator, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import type { Adapter } from '../../src/diffusion/adapter.ts';
 import { writeAdapter } from '../../src/diffusion/adapter_file.ts';
 import { openTextToImageModel } from '../../src/diffusion/model.ts';
@@ -14,10 +14,8 @@ import type {
   Job,
   JobRequest,
 } from '../../src/server/schemas/web_types.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
 import { insertAdapter } from '../../src/server/storage/adapters.ts';
-import { openTestServer, temporaryFolder } from '../../test/server/open_server.ts';
-import { writeTinyJudgedModel } from '../../test/tiny_judged_model.ts';
+import { testServer } from '../../test/server/test_server.ts';
 import { BUILT } from './built_terminal.ts';
 import type { WatchedPage, WatchOptions } from './watched_pages.ts';
 import { watchPages } from './watched_pages.ts';
@@ -52,20 +50,8 @@ export interface DeviceDrawing {
 
 /** Starts a server with the built terminal for the tests of a file, and opens a page for each; to be called once at its top. */
 export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDrawing {
-  const folder = temporaryFolder(name);
-  const model = path.join(folder.path, 'model');
-  let server: EvenhandServer;
-  let url: string;
+  const server = testServer(name, { terminal: BUILT }, { listens: true, seesFaces: true });
   let watched: WatchedPage;
-  beforeAll(async () => {
-    writeTinyJudgedModel(model, { seesFaces: true });
-    server = await openTestServer(folder.path, { terminal: BUILT });
-    ({ url } = await server.start());
-  });
-  afterAll(async () => {
-    await server?.stop(0);
-    folder.remove();
-  });
   watchPages((opened) => {
     watched = opened;
   }, options);
@@ -73,15 +59,15 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
   const finished = async (request: JobRequest): Promise<Job> => {
     const headers = { 'content-type': 'application/json' };
     const body = JSON.stringify(request);
-    const sent = await fetch(`${url}/api/v1/jobs`, { method: 'POST', headers, body });
+    const sent = await fetch(`${server.url}/api/v1/jobs`, { method: 'POST', headers, body });
     const { id } = (await sent.json()) as Job;
-    await (await fetch(`${url}/api/v1/jobs/${id}/events`)).text();
-    return (await (await fetch(`${url}/api/v1/jobs/${id}`)).json()) as Job;
+    await (await fetch(`${server.url}/api/v1/jobs/${id}/events`)).text();
+    return (await (await fetch(`${server.url}/api/v1/jobs/${id}`)).json()) as Job;
   };
   const tile = (end: string) => button(`${PROMPT}, seed ${end}`);
   return {
     get url() {
-      return url;
+      return server.url;
     },
     get page() {
       return watched.page;
@@ -89,12 +75,12 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
     get forgive() {
       return watched.forgive;
     },
-    model,
+    model: path.join(server.folder, 'model'),
     button,
     tile,
     async open(settings) {
       const query = new URLSearchParams({ prompt: PROMPT, ...settings } as Record<string, string>);
-      await watched.page.goto(`${url}/#/create?${query}`);
+      await watched.page.goto(`${server.url}/#/create?${query}`);
       const here = watched.page.getByRole('radio', { name: 'This device' });
       await here.focus();
       await watched.page.keyboard.press('Space');
@@ -111,7 +97,9 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
     async drawnByServer(request) {
       const job = await finished({ kind: 'generate', prompts: [PROMPT], ...request });
       if (job.kind !== 'generate' || job.result === null) throw new Error(JSON.stringify(job));
-      const fetched = job.result.images.map(async (image) => (await fetch(url + image.url)).arrayBuffer());
+      const fetched = job.result.images.map(async (image) =>
+        (await fetch(server.url + image.url)).arrayBuffer(),
+      );
       return (await Promise.all(fetched)).map((bytes) => Buffer.from(bytes));
     },
     async finetune(request) {
@@ -119,8 +107,8 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
       if (job.status !== 'succeeded') throw new Error(JSON.stringify(job));
     },
     async land(called, adapter) {
-      const file = path.join(folder.path, `${called}.safetensors`);
-      writeAdapter(file, adapter, {}, openTextToImageModel(model));
+      const file = path.join(server.folder, `${called}.safetensors`);
+      writeAdapter(file, adapter, {}, openTextToImageModel(path.join(server.folder, 'model')));
       const row = {
         name: called,
         model: 'tiny',
