@@ -1,32 +1,18 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Adapter } from '../src/diffusion/adapter.ts';
-import { writeAdapter } from '../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import { openTextToImageModel } from '../src/diffusion/model.ts';
 import { gaussianNoise } from '../src/diffusion/noise.ts';
-import type { BrowserModel, GenerateRequest, Job } from '../src/server/schemas/web_types.ts';
-import type { EvenhandServer } from '../src/server/server.ts';
-import { insertAdapter } from '../src/server/storage/adapters.ts';
+import { initialAdapter, trainedTensors, withTensors } from '../src/finetune/trained_part.ts';
+import type { BrowserModel } from '../src/server/schemas/web_types.ts';
 import { createLoraLayer } from '../src/weights/lora_file.ts';
 import { weightsFromBytes } from '../src/weights/weights_in_memory.ts';
-import { openTestServer, temporaryFolder } from '../test/server/open_server.ts';
-import { writeTinyJudgedModel } from '../test/tiny_judged_model.ts';
-import {
-  BUILT,
-  launchChromium,
-  openWatchedPage,
-  requireFreshBuild,
-  terminalSources,
-} from './testing/built_terminal.ts';
-
-const PROMPT = 'a photo of the face of a nurse, café';
-/** Most that one byte of a pixel may differ, by the rounding of this device. */
-const MOST_DIFFERENCE = 2;
+import { terminalSources } from './testing/built_terminal.ts';
+import { drawOnDevice, largestDifference, MOST_DIFFERENCE } from './testing/device_drawing.ts';
 
 /** Notes every preview that the page shows: on a small model they stand for milliseconds. */
 const NOTE_PREVIEWS = `
@@ -36,86 +22,21 @@ const NOTE_PREVIEWS = `
   }).observe(document.body, { subtree: true, childList: true, attributes: true });
 `;
 
-const folder = temporaryFolder('inference');
-let server: EvenhandServer;
-let url: string;
-let browser: Browser;
-let context: BrowserContext;
-let page: Page;
-let faults: string[];
+const create = drawOnDevice('inference');
 
-beforeAll(async () => {
-  requireFreshBuild();
-  writeTinyJudgedModel(path.join(folder.path, 'model'), { seesFaces: true });
-  server = await openTestServer(folder.path, { terminal: BUILT });
-  ({ url } = await server.start());
-  browser = await launchChromium();
-});
+/** Milliseconds between two looks of the page at the server's adapters. */
+const LOOK = 20_000;
+/** The notice of a newer adapter. */
+const offerOf = (name: string) =>
+  create.page.getByRole('status').filter({ hasText: `A newer adapter is available: ${name}.` });
 
-afterAll(async () => {
-  await browser?.close();
-  await server?.stop(0);
-  folder.remove();
-});
-
-beforeEach(async () => {
-  ({ context, page, faults } = await openWatchedPage(browser, 60_000));
-});
-
-afterEach(async () => {
-  await context.close();
-  expect(faults).toEqual([]);
-});
-
-const button = (name: string) => page.getByRole('button', { name, exact: true });
-const tile = (end: string) => page.getByRole('button', { name: `${PROMPT}, seed ${end}`, exact: true });
-
-/** Opens Create with settings of a link, to be drawn on this device. */
-async function openCreate(settings: Readonly<Record<string, string | number>>): Promise<void> {
-  const query = new URLSearchParams({ prompt: PROMPT, ...settings } as Record<string, string>);
-  await page.goto(`${url}/#/create?${query}`);
-  const here = page.getByRole('radio', { name: 'This device' });
-  await here.focus();
-  await page.keyboard.press('Space');
-  await expect.poll(() => here.isChecked()).toBe(true);
-}
-
-/** The file of a drawn image, by its tile. */
-async function downloaded(end: string): Promise<Buffer> {
-  await tile(end).click();
-  const waiting = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'Download PNG' }).click();
-  const file = readFileSync(await (await waiting).path());
-  await page.keyboard.press('Escape');
-  return file;
-}
-
-/** Files of the images that the server draws. */
-async function drawnByServer(request: Omit<GenerateRequest, 'kind' | 'prompts'>): Promise<Buffer[]> {
-  const headers = { 'content-type': 'application/json' };
-  const body = JSON.stringify({ kind: 'generate', prompts: [PROMPT], ...request });
-  const { id } = (await (await fetch(`${url}/api/v1/jobs`, { method: 'POST', headers, body })).json()) as Job;
-  await (await fetch(`${url}/api/v1/jobs/${id}/events`)).text();
-  const job = (await (await fetch(`${url}/api/v1/jobs/${id}`)).json()) as Job;
-  if (job.kind !== 'generate' || job.result === null) throw new Error(JSON.stringify(job));
-  return Promise.all(
-    job.result.images.map(async (image) => Buffer.from(await (await fetch(url + image.url)).arrayBuffer())),
+/** Files of adapters that the server has sent. */
+async function adapterFilesSent(): Promise<number> {
+  const metrics = await (await fetch(`${create.url}/metrics`)).text();
+  const counts = metrics.matchAll(
+    /^evenhand_http_request_seconds_count\{.*\/adapters\/:id\/file.*\} (\d+)$/gm,
   );
-}
-
-/** Largest difference of one byte of the pixels of two PNG files. */
-async function largestDifference(one: Buffer, other: Buffer): Promise<number> {
-  const [a, b] = await Promise.all([one, other].map((png) => sharp(png).removeAlpha().raw().toBuffer()));
-  expect(a!.length).toBe(b!.length);
-  return a!.reduce((largest, byte, i) => Math.max(largest, Math.abs(byte - b![i]!)), 0);
-}
-
-/** Leaves an adapter as a fine-tuning does; returns its id. */
-async function land(name: string, adapter: Adapter): Promise<string> {
-  const file = path.join(folder.path, `${name}.safetensors`);
-  writeAdapter(file, adapter);
-  const values = { name, model: 'tiny', job: `job_${name}`, origin: 'best', target: null, file } as const;
-  return (await insertAdapter(server.context, values)).id;
+  return [...counts].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 const noise = (shape: readonly number[], stream: string) => ({
@@ -140,6 +61,23 @@ const SOFT_TOKENS: Adapter = {
   softTokens: { count: 2, width: 32, data: noise([2, 32], 'e').data },
 };
 
+/** What `train.part: layers` leaves: convolutions, products, normalisations and embeddings, moved away from the model's own. */
+function wholeWeights(): Adapter {
+  const model = openTextToImageModel(create.model);
+  const initial = initialAdapter(model, { kind: 'layers', patterns: WHOLE }, 1);
+  const moved = [...trainedTensors(initial)].map(([name, values]): [string, Float32Array] => {
+    const change = gaussianNoise({ seed: 6, stream: name }, values.length);
+    return [name, values.map((value, i) => value + change[i]! / 20)];
+  });
+  return withTensors(initial, new Map(moved));
+}
+const WHOLE = [
+  'unet.mid_block.*',
+  'unet.down_blocks.0.resnets.0.*',
+  'text_encoder.*.layers.1.*',
+  'text_encoder.*.token_embedding.weight',
+];
+
 describe('what runs in a browser', () => {
   test('is the code of the server, and needs nothing of Node', () => {
     const { files, packages } = terminalSources();
@@ -154,11 +92,11 @@ describe('what runs in a browser', () => {
 
 describe('what the server gives to browsers', () => {
   test('is one file under its hash, for ever, without what drawing does not need', async () => {
-    const answer = await fetch(`${url}/api/v1/models/tiny/browser`);
+    const answer = await fetch(`${create.url}/api/v1/models/tiny/browser`);
     const model = (await answer.json()) as BrowserModel;
     expect(model).toMatchObject({ name: 'tiny', folder: 'model', configs: { unet: { in_channels: 4 } } });
     const { weights } = model;
-    const file = await fetch(url + weights.url);
+    const file = await fetch(create.url + weights.url);
     expect(file.headers.get('cache-control')).toBe('private, max-age=31536000, immutable');
     expect(file.headers.get('etag')).toBe(`"${weights.sha256}"`);
     const bytes = new Uint8Array(await file.arrayBuffer());
@@ -167,13 +105,15 @@ describe('what the server gives to browsers', () => {
     const names = weightsFromBytes(bytes, '/w').names();
     expect(names).toContain('vae.decoder.conv_in.weight');
     expect(names.filter((name) => /^vae\.(encoder|quant_conv)/.test(name))).toEqual([]);
-    const known = await fetch(url + weights.url, { headers: { 'if-none-match': `"${weights.sha256}"` } });
+    const known = await fetch(create.url + weights.url, {
+      headers: { 'if-none-match': `"${weights.sha256}"` },
+    });
     expect(known.status).toBe(304);
-    expect((await fetch(`${url}/api/v1/models/tiny/browser/other.safetensors`)).status).toBe(404);
+    expect((await fetch(`${create.url}/api/v1/models/tiny/browser/other.safetensors`)).status).toBe(404);
   });
 
   test('comes with policies under which WebAssembly runs on several threads', async () => {
-    const { headers } = await fetch(url);
+    const { headers } = await fetch(create.url);
     expect(headers.get('cross-origin-embedder-policy')).toBe('require-corp');
     expect(headers.get('cross-origin-opener-policy')).toBe('same-origin');
     expect(headers.get('content-security-policy')).toContain("script-src 'self' 'wasm-unsafe-eval'");
@@ -187,7 +127,7 @@ describe('judging for browsers', () => {
       .png()
       .toBuffer();
     const body = JSON.stringify({ images: [image.toString('base64'), 'bm9uZQ=='] });
-    const answer = await fetch(`${url}/api/v1/judgements`, { method: 'POST', headers, body });
+    const answer = await fetch(`${create.url}/api/v1/judgements`, { method: 'POST', headers, body });
     expect(answer.status).toBe(422);
     expect(((await answer.json()) as { error: { message: string } }).error.message).toMatch(/^images\[1\]: /);
   });
@@ -195,40 +135,44 @@ describe('judging for browsers', () => {
 
 describe('drawing on this device', () => {
   test('gives the images of the server, with their metadata, and keeps them over a reload', async () => {
-    await openCreate({ images: 2, seed: 41, steps: 4, guidanceScale: 3, negativePrompt: 'hat' });
+    await create.open({ images: 2, seed: 41, steps: 4, guidanceScale: 3, negativePrompt: 'hat' });
     const sent: string[] = [];
-    page.on('request', (request) => sent.push(`${request.method()} ${new URL(request.url()).pathname}`));
-    await page.evaluate(NOTE_PREVIEWS);
-    await button('Draw').click();
-    await tile('42').waitFor();
-    await page.getByText(/^Ready on the processor of this device \(WebAssembly, \d+ threads?\)\.$/).waitFor();
+    create.page.on('request', (request) =>
+      sent.push(`${request.method()} ${new URL(request.url()).pathname}`),
+    );
+    await create.page.evaluate(NOTE_PREVIEWS);
+    await create.button('Draw').click();
+    await create.tile('42').waitFor();
+    await create.page
+      .getByText(/^Ready on the processor of this device \(WebAssembly, \d+ threads?\)\.$/)
+      .waitFor();
     expect(sent).not.toContain('POST /api/v1/jobs');
-    expect(await page.evaluate('window.previews')).toEqual(
+    expect(await create.page.evaluate('window.previews')).toEqual(
       expect.arrayContaining(['Preview after step 2 of 4, seed 41', 'Preview after step 3 of 4, seed 42']),
     );
-    const byServer = await drawnByServer({
+    const byServer = await create.drawnByServer({
       negativePrompt: 'hat',
       imagesPerPrompt: 2,
       seed: 41,
       steps: 4,
       guidanceScale: 3,
     });
-    const here = [await downloaded('41'), await downloaded('42')];
+    const here = [await create.downloaded('41'), await create.downloaded('42')];
     for (const [i, file] of here.entries()) {
       expect(await largestDifference(file, byServer[i]!)).toBeLessThanOrEqual(MOST_DIFFERENCE);
       const { version: _, ...settings } = readPngMetadata(byServer[i]!).record as Record<string, unknown>;
       expect(readPngMetadata(file).record).toMatchObject(settings);
     }
     expect(await largestDifference(here[0]!, here[1]!)).toBeGreaterThan(2 * MOST_DIFFERENCE);
-    await button('Measure on the server').click();
-    await page.getByText('2 images, 2 faces').waitFor();
-    await page.reload();
-    expect(await downloaded('42')).toEqual(here[1]);
-    await button('Remove from this list').click();
-    await page.getByText('No images yet').waitFor();
+    await create.button('Measure on the server').click();
+    await create.page.getByText('2 images, 2 faces').waitFor();
+    await create.page.reload();
+    expect(await create.downloaded('42')).toEqual(here[1]);
+    await create.button('Remove from this list').click();
+    await create.page.getByText('No images yet').waitFor();
     await expect
       .poll(() =>
-        page.evaluate(
+        create.page.evaluate(
           "caches.open('evenhand-drawings').then((store) => store.keys()).then((keys) => keys.length)",
         ),
       )
@@ -240,76 +184,120 @@ describe('drawing on this device', () => {
     const asked = new Promise<void>((resolve) => {
       listing = resolve;
     });
-    await page.route('**/api/v1/{models,adapters}', async (route) => {
+    await create.page.route('**/api/v1/{models,adapters}', async (route) => {
       await asked;
       await route.continue();
     });
-    await openCreate({ images: 1, seed: 6, steps: 1 });
-    await button('Draw').click();
+    await create.open({ images: 1, seed: 6, steps: 1 });
+    await create.button('Draw').click();
     listing();
-    await tile('6').waitFor();
+    await create.tile('6').waitFor();
   });
 
   test('is cancelled before its next step, and the page can draw on', async () => {
-    await openCreate({ images: 64, seed: 7, steps: 200 });
-    await button('Draw').click();
-    await page.getByText(/^Step [1-9]\d* of 12800$/).waitFor();
-    await button('Cancel').click();
-    await expect.poll(() => page.getByText('not drawn').count()).toBeGreaterThan(60);
-    await page.getByLabel('Images', { exact: true }).fill('1');
-    await page.getByLabel('Seed', { exact: true }).fill('9');
-    await page.getByText('Negative prompt, steps, guidance, model').click();
-    await page.getByLabel('Steps').fill('2');
-    await button('Draw').click();
-    await tile('9').waitFor();
+    await create.open({ images: 64, seed: 7, steps: 200 });
+    await create.button('Draw').click();
+    await create.page.getByText(/^Step [1-9]\d* of 12800$/).waitFor();
+    await create.button('Cancel').click();
+    await expect.poll(() => create.page.getByText('not drawn').count()).toBeGreaterThan(60);
+    await create.page.getByLabel('Images', { exact: true }).fill('1');
+    await create.page.getByLabel('Seed', { exact: true }).fill('9');
+    await create.page.getByText('Negative prompt, steps, guidance, model').click();
+    await create.page.getByLabel('Steps').fill('2');
+    await create.button('Draw').click();
+    await create.tile('9').waitFor();
   });
 
   test.each([
-    ['low-rank updates', LORA],
-    ['soft tokens', SOFT_TOKENS],
+    ['low-rank updates', () => LORA],
+    ['soft tokens', () => SOFT_TOKENS],
+    ['whole weights', wholeWeights],
   ])('takes up a newer adapter of the server: %s', async (kind, adapter) => {
-    await openCreate({ images: 1, seed: 3, steps: 3 });
-    await button('Draw').click();
-    await tile('3').waitFor();
-    const plain = await downloaded('3');
+    await create.open({ images: 1, seed: 3, steps: 3 });
+    await create.button('Draw').click();
+    await create.tile('3').waitFor();
+    const plain = await create.downloaded('3');
     const name = kind.replace(' ', '-');
-    const id = await land(name, adapter);
+    const id = await create.land(name, adapter());
     // Coming back to the page looks at once.
-    await page.evaluate("window.dispatchEvent(new Event('focus'))");
-    const news = page.getByRole('status').filter({ hasText: `A newer adapter is available: ${name}.` });
+    await create.page.evaluate("window.dispatchEvent(new Event('focus'))");
+    const news = offerOf(name);
     await news.getByRole('button', { name: 'Use it' }).click();
-    await expect.poll(() => page.getByLabel('Adapter').inputValue()).toBe(id);
+    await expect.poll(() => create.page.getByLabel('Adapter').inputValue()).toBe(id);
     await expect.poll(() => news.count()).toBe(0);
-    await page.getByLabel('Also without it, side by side').check();
-    await button('Draw').click();
-    await tile('3, without adapter').waitFor();
-    await tile(`3, with ${name}`).waitFor();
-    const adapted = await downloaded(`3, with ${name}`);
-    const [byServer] = await drawnByServer({ adapter: id, seed: 3, steps: 3 });
+    await create.page.getByLabel('Also without it, side by side').check();
+    await create.button('Draw').click();
+    await create.tile('3, without adapter').waitFor();
+    await create.tile(`3, with ${name}`).waitFor();
+    const adapted = await create.downloaded(`3, with ${name}`);
+    const [byServer] = await create.drawnByServer({ adapter: id, seed: 3, steps: 3 });
     expect(await largestDifference(adapted, byServer!)).toBeLessThanOrEqual(MOST_DIFFERENCE);
     expect(await largestDifference(adapted, plain)).toBeGreaterThan(2 * MOST_DIFFERENCE);
-    expect(await largestDifference(await downloaded('3, without adapter'), plain)).toBe(0);
+    expect(await largestDifference(await create.downloaded('3, without adapter'), plain)).toBe(0);
+  });
+
+  test('fetches what a fine-tuning leaves ahead, offers its best, and draws without asking for it again', async () => {
+    await create.page.clock.install();
+    await create.open({ images: 1, seed: 4, steps: 2 });
+    const sentBefore = await adapterFilesSent();
+    await create.finetune({
+      name: 'balanced',
+      target: 'gender=uniform',
+      train: { part: 'layers', layers: ['unet.mid_block.*', 'text_encoder.*.layers.1.*'] },
+      prompts: { train: 'occupations', imagesPerPrompt: 2 },
+      sampler: { steps: [2, 2] },
+      optimizer: { iterations: 2, learningRate: 0.05 },
+      validation: { every: 2, prompts: 1, imagesPerPrompt: 2, steps: 2 },
+    });
+    await create.page.clock.fastForward(LOOK);
+    await offerOf('balanced-best').waitFor();
+    expect((await adapterFilesSent()) - sentBefore).toBe(1);
+    await offerOf('balanced-best').getByRole('button', { name: 'Use it' }).click();
+    await create.page.getByLabel('Also without it, side by side').check();
+    await create.button('Draw').click();
+    const adapted = await create.downloaded('4, with balanced-best');
+    const plain = await create.downloaded('4, without adapter');
+    expect((await adapterFilesSent()) - sentBefore).toBe(1);
+    const adapter = await create.page.getByLabel('Adapter').inputValue();
+    const [byServer] = await create.drawnByServer({ adapter, seed: 4, steps: 2 });
+    expect(await largestDifference(adapted, byServer!)).toBeLessThanOrEqual(MOST_DIFFERENCE);
+    expect(await largestDifference(adapted, plain)).toBeGreaterThan(2 * MOST_DIFFERENCE);
+  });
+
+  test('asks again for an adapter that did not come, and offers it then', async () => {
+    await create.page.clock.install();
+    await create.open({ images: 1, seed: 4, steps: 2 });
+    let asked = 0;
+    await create.page.route('**/api/v1/adapters/*/file', (route) => {
+      asked += 1;
+      return asked === 1 ? route.abort() : route.continue();
+    });
+    await create.land('late', SOFT_TOKENS);
+    await create.page.clock.fastForward(LOOK);
+    await expect.poll(() => asked).toBe(1);
+    await expect.poll(() => create.page.clock.fastForward(LOOK).then(() => asked)).toBe(2);
+    await offerOf('late').waitFor();
   });
 
   test('is free of faults that axe finds', async () => {
-    await openCreate({ images: 1, seed: 5, steps: 1 });
-    await button('Draw').click();
-    await tile('5').waitFor();
-    const { violations } = await new AxeBuilder({ page }).analyze();
+    await create.open({ images: 1, seed: 5, steps: 1 });
+    await create.button('Draw').click();
+    await create.tile('5').waitFor();
+    const { violations } = await new AxeBuilder({ page: create.page }).analyze();
     expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]!.html}`)).toEqual([]);
   });
 
   test('says why a model that the server does not give out cannot be drawn here', async () => {
-    await page.route('**/api/v1/models/tiny/browser', (route) =>
+    await create.page.route('**/api/v1/models/tiny/browser', (route) =>
       route.fulfill({
         status: 422,
         json: { error: { code: 'does_not_fit', message: 'too large', field: 'model' } },
       }),
     );
-    await openCreate({ images: 1, seed: 5, steps: 1 });
-    await button('Draw').click();
-    await page.getByRole('alert').getByText('model: too large').waitFor();
+    await create.open({ images: 1, seed: 5, steps: 1 });
+    await create.button('Draw').click();
+    await create.page.getByRole('alert').getByText('model: too large').waitFor();
     // The browser itself notes the refused request.
-    faults = faults.filter((text) => !text.includes('422'));
+    create.forgive(/422/);
   });
 });

@@ -1,46 +1,38 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
 import { openSafetensors } from '../src/weights/safetensors.ts';
 import { temporaryFolder } from '../test/server/open_server.ts';
 import { writeTinyJudgedModel } from '../test/tiny_judged_model.ts';
-import { launchChromium, openWatchedPage, requireFreshBuild } from './testing/built_terminal.ts';
 import type { RealServer } from './testing/real_server.ts';
 import { startRealServer } from './testing/real_server.ts';
+import type { WatchedPage } from './testing/watched_pages.ts';
+import { watchPages } from './testing/watched_pages.ts';
 
 const folder = temporaryFolder('real-server');
 let server: RealServer;
-let browser: Browser;
-let context: BrowserContext;
 let page: Page;
-let faults: string[];
+let forgive: WatchedPage['forgive'];
 
 beforeAll(async () => {
-  requireFreshBuild();
   const model = path.join(folder.path, 'tiny');
   writeTinyJudgedModel(model, { seesFaces: true });
   server = await startRealServer(['--model', `tiny=${model}`, '--data', path.join(folder.path, 'data')]);
-  browser = await launchChromium();
 });
 
 afterAll(async () => {
-  await browser?.close();
   const stopped = await server?.stop();
   folder.remove();
   expect(stopped).toMatchObject({ status: 0, output: expect.stringMatching(/stopping: /) });
 });
 
-beforeEach(async () => {
-  // On a machine that others keep busy the server's worker processes may start slowly.
-  ({ context, page, faults } = await openWatchedPage(browser, 110_000));
-});
-
-afterEach(async () => {
-  await context.close();
-  expect(faults).toEqual([]);
-});
+const take = (opened: WatchedPage) => {
+  ({ page, forgive } = opened);
+};
+// On a machine that others keep busy the server's worker processes may start slowly.
+watchPages(take, { timeout: 110_000 });
 
 const show = (fragment: string) => page.goto(`${server.url}/${fragment}`);
 const button = (name: string) => page.getByRole('button', { name, exact: true });
@@ -152,7 +144,7 @@ describe('the terminal on a real server', () => {
     await sent.getByText('gender: uniform').waitFor();
     await button('Send').click();
     await page.getByRole('alert').getByText('name: expected one that no adapter has').waitFor();
-    faults.splice(0, faults.length, ...faults.filter((fault) => !/status of 409/.test(fault)));
+    forgive(/status of 409/);
     await sent.getByRole('button', { name: 'Delete…' }).click();
     await button('Delete from-elsewhere for good').click();
     await expect.poll(() => sent.count()).toBe(0);

@@ -1,20 +1,15 @@
 /** Keys, scopes, sessions and limits of a server that asks for a login. */
 
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EvenhandServer } from '../../src/server/server.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { createKey } from '../../src/server/storage/keys.ts';
-import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
 import { errorOf, GENERATION, jsonOf } from './api_answers.ts';
-import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+import { ask } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('accounts-api');
-let locked: EvenhandServer;
+const locked = testServer('accounts-api', { database: 'memory:', login: true });
 const secrets: Record<string, string> = {};
 
 beforeAll(async () => {
-  writeTinyJudgedModel(path.join(folder.path, 'model'));
-  locked = await openTestServer(folder.path, { database: 'memory:', login: true });
   const limits = { jobsPerMinute: null, imagesPerDay: null, expiresAt: null };
   for (const scope of ['generate', 'train', 'admin'] as const) {
     const values = { name: scope, scopes: [scope], ...limits };
@@ -28,10 +23,6 @@ beforeAll(async () => {
     expiresAt: null,
   };
   secrets.few = (await createKey(locked.context.db, few)).secret;
-});
-afterAll(async () => {
-  await locked.stop();
-  folder.remove();
 });
 
 const bearer = (name: string) => ({ authorization: `Bearer ${secrets[name]}` });

@@ -2,26 +2,15 @@
 
 import OpenAI from 'openai';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { readPngMetadata } from '../../src/diffusion/image_metadata.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
-import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
-import { openTestServer, temporaryFolder } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('clients');
-let server: EvenhandServer;
-let url: string;
+const server = testServer('clients', {}, { listens: true });
 let client: OpenAI;
 
-beforeAll(async () => {
-  writeTinyJudgedModel(`${folder.path}/model`);
-  server = await openTestServer(folder.path);
-  ({ url } = await server.start());
-  client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
-});
-afterAll(async () => {
-  await server.stop();
-  folder.remove();
+beforeAll(() => {
+  client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
 
 const png = (base64: string) => Buffer.from(base64, 'base64');
@@ -92,7 +81,7 @@ describe('the official OpenAI client', () => {
 
 describe("AUTOMATIC1111's routes", () => {
   const post = async (address: string, body: unknown) => {
-    const answer = await fetch(`${url}/sdapi/v1/${address}`, {
+    const answer = await fetch(`${server.url}/sdapi/v1/${address}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
@@ -120,7 +109,7 @@ describe("AUTOMATIC1111's routes", () => {
     const read = await post('png-info', { image: `data:image/png;base64,${images[1]}` });
     expect(read.body.info).toBe((info.infotexts as string[])[1]);
     expect(read.body.parameters).toMatchObject({ Prompt: 'a judge', Seed: '6' });
-    const progress = (await (await fetch(`${url}/sdapi/v1/progress`)).json()) as { progress: number };
+    const progress = (await (await fetch(`${server.url}/sdapi/v1/progress`)).json()) as { progress: number };
     expect(progress.progress).toBe(0);
   });
 

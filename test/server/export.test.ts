@@ -3,20 +3,19 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Adapter } from '../../src/diffusion/adapter.ts';
 import { readAdapter, writeAdapter } from '../../src/diffusion/adapter_file.ts';
 import { openTextToImageModel } from '../../src/diffusion/model.ts';
 import { hashModel } from '../../src/evaluate/model_hash.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
 import { insertAdapter } from '../../src/server/storage/adapters.ts';
 import { createLoraLayer } from '../../src/weights/lora_file.ts';
 import { openSafetensors } from '../../src/weights/safetensors.ts';
-import { writeTinyModel } from '../tiny_model.ts';
-import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+import { ask } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('export');
-const at = (...names: string[]) => path.join(folder.path, ...names);
+const server = testServer('export', { database: 'memory:' });
+const at = (...names: string[]) => path.join(server.folder, ...names);
 const MODULE = 'text_model.encoder.layers.0.self_attn.q_proj';
 const data = Float32Array.from({ length: 64 }, (_, i) => Math.sin(i));
 const lora: Adapter = {
@@ -29,13 +28,10 @@ const lora: Adapter = {
 };
 const tokens: Adapter = { lora: null, softTokens: { count: 2, width: 32, data } };
 
-let server: EvenhandServer;
 /** Ids by name. */
 const ids: Record<string, string> = {};
 
 beforeAll(async () => {
-  writeTinyModel(at('model'));
-  server = await openTestServer(folder.path, { database: 'memory:', dataFolder: at('data') });
   const model = openTextToImageModel(at('model'));
   for (const [name, adapter] of Object.entries({ lora, tokens })) {
     writeAdapter(at(`${name}.safetensors`), adapter, {}, model);
@@ -47,10 +43,6 @@ beforeAll(async () => {
     });
     ids[name] = id;
   }
-});
-afterAll(async () => {
-  await server.stop();
-  folder.remove();
 });
 
 const address = (name: string, query = '') => `/api/v1/adapters/${ids[name]}/export?${query}`;
@@ -146,7 +138,7 @@ describe('an adapter', () => {
       expect(error.code).toBe(code);
       expect(error.field).toBe(field);
       expect(error.message).toMatch(message);
-      expect(error.message).not.toContain(folder.path);
+      expect(error.message).not.toContain(server.folder);
     }
   });
 

@@ -3,29 +3,15 @@
 import { cpSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ReportData } from '../../src/evaluate/report_data.ts';
 import type { Adapter, Job, Measured, Progress } from '../../src/server/schemas/web_types.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
-import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
-import { openTestServer, temporaryFolder } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('lifecycle');
-let server: EvenhandServer;
-let url: string;
-
-beforeAll(async () => {
-  writeTinyJudgedModel(path.join(folder.path, 'model'), { seesFaces: true });
-  server = await openTestServer(folder.path);
-  ({ url } = await server.start());
-});
-afterAll(async () => {
-  await server.stop(0);
-  folder.remove();
-});
+const server = testServer('lifecycle', {}, { listens: true, seesFaces: true });
 
 async function call(method: string, address: string, body?: unknown): Promise<never> {
-  const answer = await fetch(url + address, {
+  const answer = await fetch(server.url + address, {
     method,
     headers: { 'content-type': 'application/json' },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -55,7 +41,7 @@ interface Event {
 
 async function readEvents(id: string, after = 0): Promise<Event[]> {
   const headers = { 'last-event-id': String(after) };
-  const text = await (await fetch(`${url}/api/v1/jobs/${id}/events`, { headers })).text();
+  const text = await (await fetch(`${server.url}/api/v1/jobs/${id}/events`, { headers })).text();
   return text
     .split('\n\n')
     .filter((block) => block.includes('event:'))
@@ -102,7 +88,7 @@ describe('a job', () => {
       ['a nurse', 5],
       ['a cook', 5],
     ]);
-    expect((await fetch(url + images[0]!.url)).status).toBe(200);
+    expect((await fetch(server.url + images[0]!.url)).status).toBe(200);
     const stored = events.filter(({ id: number, type }) => number !== null && type !== 'end');
     const rest = await readEvents(id, stored[1]!.id!);
     expect(rest.map(({ id: number }) => number).slice(0, -1)).toEqual(
@@ -146,28 +132,35 @@ describe('a job', () => {
   });
 });
 
-describe('answers while a model runs', () => {
-  it('come within 50 ms while it computes', async () => {
+/** Milliseconds between two looks at a model that runs. */
+const WATCH_MILLISECONDS = 500;
+/** Share of the time that the thread may be busy beside a model: it is .07 where this test waits its turn, near 1 where it computes. */
+const MOST_UTILIZATION = 0.5;
+
+describe('a running model', () => {
+  it('leaves the thread that answers alone', async () => {
     const { id } = await send(LONG);
-    await until(id, isUnderWay);
-    const times: number[] = [];
-    for (let i = 0; i < 200; i++) {
-      const started = performance.now();
-      await look(id);
-      times.push(performance.now() - started);
+    const stepOf = ({ progress }: Job) => progress?.step ?? 0;
+    const first = stepOf(await until(id, isUnderWay));
+    const before = performance.eventLoopUtilization();
+    let last = first;
+    // Waiting is no use of the thread, however busy others keep the machine; a model that computed here would never wait.
+    while (last < first + 40) {
+      await sleep(WATCH_MILLISECONDS);
+      last = stepOf(await look(id));
     }
+    expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(MOST_UTILIZATION);
+    // Nor do those who ask keep the model from its work.
+    for (let i = 0; i < 50; i++) await look(id);
+    await until(id, (job) => stepOf(job) > last);
     await call('POST', `/api/v1/jobs/${id}/cancel`);
     await until(id, isOver);
-    times.sort((one, other) => one - other);
-    // On a machine that other tests keep busy the limit is theirs: the faster answers tell whether the model itself, each of
-    // whose steps takes longer, is in the way. The load benchmark measures the slowest.
-    expect(times[50]!).toBeLessThan(50);
   });
 });
 
 /** Lines of a run's log without what the clock decides. */
 async function readLog(id: string): Promise<object[]> {
-  const text = await (await fetch(`${url}/api/v1/jobs/${id}/files/log.jsonl`)).text();
+  const text = await (await fetch(`${server.url}/api/v1/jobs/${id}/files/log.jsonl`)).text();
   return text
     .trim()
     .split('\n')
@@ -229,8 +222,8 @@ describe('a fine-tuning', () => {
     expect(job.result!.best).not.toBeNull();
     expect(adapters.map(({ name }) => name).sort()).toEqual(['fair', 'fair-best']);
     const { url: file } = adapters.find(({ id: own }) => own === job.result!.adapter)!;
-    expect((await fetch(url + file)).headers.get('content-disposition')).toContain('fair.safetensors');
-    const log = await (await fetch(url + job.result!.log)).text();
+    expect((await fetch(server.url + file)).headers.get('content-disposition')).toContain('fair.safetensors');
+    const log = await (await fetch(server.url + job.result!.log)).text();
     expect(log.trim().split('\n')).toHaveLength(3);
     const drawn = await send({ kind: 'generate', prompts: ['a nurse'], adapter: 'fair', steps: 2 });
     expect((await until(drawn.id, isOver)).status).toBe('succeeded');
@@ -244,7 +237,7 @@ describe('a fine-tuning', () => {
     const evaluation = await until(evaluated.id, isOver);
     expect(evaluation.error).toBeNull();
     if (evaluation.kind !== 'evaluate') throw new Error('expected an evaluation');
-    const report = await (await fetch(url + evaluation.result!.report)).text();
+    const report = await (await fetch(server.url + evaluation.result!.report)).text();
     expect(report).toContain(job.result!.adapter!);
     await expectLiveMeasurements(evaluation);
     expect(Object.keys(evaluation.result!.summary)).toEqual(
@@ -288,7 +281,7 @@ describe('a fine-tuning', () => {
       expect([first.attribute, first.target]).toEqual(
         name === 'riders' ? ['age', [0.75, 0.25]] : ['gender', [0.5, 0.5]],
       );
-      expect((await fetch(url + report)).status).toBe(200);
+      expect((await fetch(server.url + report)).status).toBe(200);
     }
     const told = (await readEvents(measuring)).filter(({ type }) => type === 'measured');
     const groups = new Set(told.map(({ data }) => (data as Measured).group));
@@ -307,7 +300,7 @@ describe('a fine-tuning', () => {
     expect(stopped.status).toBe('cancelled');
     const left = await readLog(id);
     expect(left.length).toBeLessThan(30);
-    const log = await fetch(`${url}/api/v1/jobs/${id}/files/log.jsonl`);
+    const log = await fetch(`${server.url}/api/v1/jobs/${id}/files/log.jsonl`);
     expect(log.headers.get('cache-control')).toBe('no-cache');
     const { files } = (await call('GET', `/api/v1/jobs/${id}/files`)) as { files: { name: string }[] };
     expect(files.map(({ name }) => name)).toContain('adapter.safetensors');
@@ -338,7 +331,8 @@ describe('a fine-tuning', () => {
     const lines = () => {
       try {
         return (
-          readFileSync(path.join(folder.path, 'data', 'jobs', id, 'log.jsonl'), 'utf8').split('\n').length - 1
+          readFileSync(path.join(server.folder, 'data', 'jobs', id, 'log.jsonl'), 'utf8').split('\n').length -
+          1
         );
       } catch {
         return 0;
@@ -348,15 +342,14 @@ describe('a fine-tuning', () => {
     await server.stop();
     const done = lines();
     expect(done).toBeLessThan(400);
-    cpSync(path.join(folder.path, 'data'), path.join(folder.path, 'copy'), { recursive: true });
-    server = await openTestServer(folder.path, { dataFolder: path.join(folder.path, 'copy') });
-    ({ url } = await server.start());
+    cpSync(path.join(server.folder, 'data'), path.join(server.folder, 'copy'), { recursive: true });
+    await server.reopen({ dataFolder: path.join(server.folder, 'copy') });
     const job = await until(id, isUnderWay);
     expect(job.attempts).toBe(1);
     expect(job.progress!.step).toBeGreaterThan(done - 1);
     await call('POST', `/api/v1/jobs/${id}/cancel`);
     expect((await until(id, isOver)).status).toBe('cancelled');
     const { adapters } = (await call('GET', '/api/v1/adapters')) as { adapters: { url: string }[] };
-    expect((await fetch(url + adapters[0]!.url)).status).toBe(200);
+    expect((await fetch(server.url + adapters[0]!.url)).status).toBe(200);
   });
 });

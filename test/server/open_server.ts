@@ -58,7 +58,7 @@ export function openTestServer(
 
 /** An answer of an app without a socket, with the header Host that a client on this machine sends. */
 export function ask(
-  server: EvenhandServer,
+  server: Pick<EvenhandServer, 'app'>,
   method: string,
   address: string,
   body?: unknown,

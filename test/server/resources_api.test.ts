@@ -1,23 +1,11 @@
 /** Models, prompt sets, targets, the API's own description, and how the server stands. */
 
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EvenhandServer } from '../../src/server/server.ts';
-import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
+import { describe, expect, it } from 'vitest';
 import { errorOf, GENERATION, jsonOf } from './api_answers.ts';
-import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+import { ask } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('resources-api');
-let open: EvenhandServer;
-
-beforeAll(async () => {
-  writeTinyJudgedModel(path.join(folder.path, 'model'));
-  open = await openTestServer(folder.path, { database: 'memory:' });
-});
-afterAll(async () => {
-  await open.stop();
-  folder.remove();
-});
+const open = testServer('resources-api', { database: 'memory:' });
 
 describe('resources', () => {
   it('are models, prompt sets and targets', async () => {

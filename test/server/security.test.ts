@@ -4,25 +4,14 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MAX_UNPACKED_TEXT, readPngChunks, writePngChunks } from '../../src/diffusion/png.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
 import { isLoopback } from '../../src/server/server.ts';
-import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
 import { errorOf, GENERATION, jsonOf } from './api_answers.ts';
-import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+import { ask, openTestServer } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('security');
-let open: EvenhandServer;
-
-beforeAll(async () => {
-  writeTinyJudgedModel(path.join(folder.path, 'model'));
-  open = await openTestServer(folder.path, { database: 'memory:' });
-});
-afterAll(async () => {
-  await open.stop();
-  folder.remove();
-});
+const open = testServer('security', { database: 'memory:' });
 
 describe('security', () => {
   it('refuses pages of other sites and names that were pointed at this machine', async () => {
@@ -81,7 +70,7 @@ describe('security', () => {
     writeFileSync(path.join(own, 'report.html'), '<script>alert(1)</script>');
     writeFileSync(path.join(own, 'checkpoints', 'state.json'), '{}');
     writeFileSync(path.join(own, '.hidden'), 'x');
-    symlinkSync(path.join(folder.path, 'model', 'model_index.json'), path.join(own, 'link.json'));
+    symlinkSync(path.join(open.folder, 'model', 'model_index.json'), path.join(own, 'link.json'));
     const get = (name: string) => ask(open, 'GET', `/api/v1/jobs/${id}/files/${name}`);
     const report = await get('report.html');
     expect(report.headers.get('content-security-policy')).toMatch(/^sandbox; default-src 'none'/);
@@ -119,8 +108,8 @@ describe('security', () => {
       false,
       false,
     ]);
-    const dataFolder = path.join(folder.path, 'wide');
-    const server = await openTestServer(folder.path, { database: 'memory:', dataFolder, host: '0.0.0.0' });
+    const dataFolder = path.join(open.folder, 'wide');
+    const server = await openTestServer(open.folder, { database: 'memory:', dataFolder, host: '0.0.0.0' });
     expect(server.context.login).toBe(true);
     await expect(server.start()).rejects.toThrow(/expected an admin key before other machines can reach/);
     await server.stop();
@@ -128,10 +117,10 @@ describe('security', () => {
   });
 
   it('keeps a second server out of a data folder', async () => {
-    const dataFolder = path.join(folder.path, 'taken');
+    const dataFolder = path.join(open.folder, 'taken');
     mkdirSync(dataFolder);
     writeFileSync(path.join(dataFolder, 'server.pid'), String(process.ppid));
-    const second = openTestServer(folder.path, { database: 'memory:', dataFolder });
+    const second = openTestServer(open.folder, { database: 'memory:', dataFolder });
     await expect(second).rejects.toThrow(
       /taken: expected a folder of its own, but the server with process id/,
     );

@@ -54,10 +54,13 @@ function time(date: Date): Buffer {
   return element(TAG.time, Buffer.from(`${digits}Z`));
 }
 
-/** Makes a certificate for 127.0.0.1 that is valid from yesterday to tomorrow. */
-export function selfSignedCertificate(): TestCertificate {
+/**
+ * Makes a certificate for 127.0.0.1 that is valid from yesterday to tomorrow.
+ * @param title common name of its subject, which is its issuer
+ */
+export function selfSignedCertificate(title = 'Evenhand test'): TestCertificate {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const named = element(TAG.sequence, COMMON_NAME, element(TAG.text, Buffer.from('Evenhand test')));
+  const named = element(TAG.sequence, COMMON_NAME, element(TAG.text, Buffer.from(title)));
   const name = element(TAG.sequence, element(TAG.set, named));
   const now = Date.now();
   const names = element(TAG.sequence, element(ADDRESS, Uint8Array.of(127, 0, 0, 1)));

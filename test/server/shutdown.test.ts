@@ -1,36 +1,21 @@
 /** What becomes of answers that wait while the server stops: nothing that was asked for is lost. */
 
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import OpenAI from 'openai';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { JobList } from '../../src/server/schemas/web_types.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
-import { writeTinyModel } from '../tiny_model.ts';
-import { openTestServer, temporaryFolder } from './open_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('shutdown');
-let server: EvenhandServer;
-let url: string;
-
-beforeAll(async () => {
-  writeTinyModel(path.join(folder.path, 'model'));
-  server = await openTestServer(folder.path);
-  ({ url } = await server.start());
-});
-afterAll(async () => {
-  await server.stop(0);
-  folder.remove();
-});
+const server = testServer('shutdown', {}, { listens: true });
 
 /** A drawing by the official client; requests of different steps are not drawn together. */
 function draw(steps: number, key: string): Promise<{ readonly data?: { readonly b64_json?: string }[] }> {
-  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
+  const client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none', maxRetries: 0 });
   const request = { prompt: 'a nurse', seed: 7, steps } as never;
   return client.images.generate(request, { headers: { 'Idempotency-Key': key } });
 }
 
-const listJobs = async () => ((await (await fetch(`${url}/api/v1/jobs`)).json()) as JobList).jobs;
+const listJobs = async () => ((await (await fetch(`${server.url}/api/v1/jobs`)).json()) as JobList).jobs;
 
 describe('stopping the server', () => {
   it('answers the images that are being drawn, and names the job of those that wait', async () => {
@@ -50,8 +35,7 @@ describe('stopping the server', () => {
     expect(fault).toMatchObject({ status: 503, code: 'shutting_down', error: { job: before[0]!.id } });
     expect(fault.headers!.get('retry-after')).toBe('30');
 
-    server = await openTestServer(folder.path);
-    ({ url } = await server.start());
+    await server.reopen();
     const late = await draw(2, 'waits');
     expect(late.data).toHaveLength(1);
     expect((await draw(300, 'runs')).data).toEqual(drawn.data);

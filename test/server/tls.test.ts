@@ -4,35 +4,25 @@ import { existsSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { EvenhandServer } from '../../src/server/server.ts';
+import { describe, expect, it } from 'vitest';
 import { runCli } from '../run_cli.ts';
-import { writeTinyModel } from '../tiny_model.ts';
-import { openTestServer, temporaryFolder } from './open_server.ts';
+import { openTestServer } from './open_server.ts';
 import { selfSignedCertificate } from './self_signed_certificate.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('tls');
-const at = (name: string) => path.join(folder.path, name);
 const own = selfSignedCertificate();
-let server: EvenhandServer;
-let url: URL;
-let adminKey: string;
+const server = testServer('tls', writeCertificates, { listens: true });
+const at = (name: string) => path.join(server.folder, name);
 
-beforeAll(async () => {
-  writeTinyModel(at('model'));
+/** Puts certificates and keys of all kinds into the folder; the server has those that belong together. */
+function writeCertificates(folder: string) {
   const other = selfSignedCertificate();
   const files = { 'own.crt': own.certificate, 'own.key': own.key, 'other.key': other.key, 'broken.crt': 'x' };
-  for (const [name, text] of Object.entries(files)) writeFileSync(at(name), text, { mode: 0o600 });
-  const tls = { certificate: at('own.crt'), key: at('own.key') };
-  server = await openTestServer(folder.path, { database: 'memory:', tls, login: true });
-  const started = await server.start();
-  url = new URL(started.url);
-  adminKey = started.adminKey!;
-});
-afterAll(async () => {
-  await server.stop();
-  folder.remove();
-});
+  for (const [name, text] of Object.entries(files))
+    writeFileSync(path.join(folder, name), text, { mode: 0o600 });
+  const tls = { certificate: path.join(folder, 'own.crt'), key: path.join(folder, 'own.key') };
+  return { database: 'memory:', tls, login: true };
+}
 
 interface Answer {
   readonly status: number;
@@ -47,7 +37,7 @@ function ask(
 ): Promise<Answer> {
   const { body, ...rest } = options;
   return new Promise((resolve, reject) => {
-    const { hostname, port } = url;
+    const { hostname, port } = new URL(server.url);
     const sent = request(
       { hostname, port, path: address, agent: false, ...rest } as https.RequestOptions,
       (answer) => {
@@ -65,7 +55,7 @@ function ask(
 
 describe('a server with a certificate', () => {
   it('answers whoever trusts it, and tells browsers to stay with TLS', async () => {
-    expect(url.protocol).toBe('https:');
+    expect(server.url).toMatch(/^https:/);
     const { status, headers, body } = await ask(https, '/healthz', { ca: own.certificate });
     expect([status, JSON.parse(body)]).toEqual([200, { status: 'ok' }]);
     expect(headers['strict-transport-security']).toMatch(/max-age=\d+/);
@@ -76,7 +66,7 @@ describe('a server with a certificate', () => {
       ca: own.certificate,
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: { key: adminKey },
+      body: { key: server.adminKey },
     });
     expect(status).toBe(200);
     expect(headers['set-cookie']![0]).toMatch(/; Secure/);
@@ -104,7 +94,7 @@ describe('certificate files', () => {
   ])('are refused before anything is opened: %s with %s', async (certificate, key, message) => {
     const dataFolder = at(`data-${certificate}-${key}`);
     const tls = { certificate: at(certificate), key: at(key) };
-    const broken = openTestServer(folder.path, { database: 'memory:', dataFolder, tls });
+    const broken = openTestServer(server.folder, { database: 'memory:', dataFolder, tls });
     await expect(broken).rejects.toThrow(message);
     expect(existsSync(dataFolder)).toBe(false);
   });

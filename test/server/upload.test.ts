@@ -2,44 +2,37 @@
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { writeAdapter } from '../../src/diffusion/adapter_file.ts';
 import { gaussianNoise } from '../../src/diffusion/noise.ts';
-import type { EvenhandServer } from '../../src/server/server.ts';
 import { openDataFolder } from '../../src/server/storage/data_folder.ts';
 import { createKey } from '../../src/server/storage/keys.ts';
-import { writeTinyModel } from '../tiny_model.ts';
-import { ask, openTestServer, temporaryFolder } from './open_server.ts';
+import { ask, openTestServer } from './open_server.ts';
+import type { TestServer } from './test_server.ts';
+import { testServer } from './test_server.ts';
 
-const folder = temporaryFolder('upload');
-const dataFolder = path.join(folder.path, 'data');
+const server = testServer('upload', { database: 'memory:' });
+const dataFolder = path.join(server.folder, 'data');
 const LIMIT = 64 * 1024;
-let server: EvenhandServer;
 let good: Buffer;
 
 /** Bytes of an adapter of soft tokens. */
 function softTokens(width: number, metadata: Record<string, string> = {}): Buffer {
-  const file = path.join(folder.path, `width-${width}.safetensors`);
+  const file = path.join(server.folder, `width-${width}.safetensors`);
   const tokens = { count: 1, width, data: gaussianNoise({ seed: 2 }, width) };
   writeAdapter(file, { lora: null, softTokens: tokens } as Parameters<typeof writeAdapter>[1], metadata);
   return readFileSync(file);
 }
 
-beforeAll(async () => {
-  writeTinyModel(path.join(folder.path, 'model'));
+beforeAll(() => {
   good = softTokens(32, { 'evenhand.target': '{"gender":"uniform"}' });
-  server = await openTestServer(folder.path, { database: 'memory:', dataFolder });
-});
-afterAll(async () => {
-  await server.stop();
-  folder.remove();
 });
 
 interface Sent {
   readonly query?: string;
   readonly body?: Uint8Array | ReadableStream | null;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly to?: EvenhandServer;
+  readonly to?: Pick<TestServer, 'app'>;
 }
 
 async function send({ query = 'name=sent', body = good, headers = {}, to = server }: Sent) {
@@ -167,14 +160,14 @@ describe('an adapter that is sent', () => {
     expect(answer.body.error).toMatchObject({ code });
     expect(answer.status).toBe(status);
     expect(answer.body.error.message).toMatch(message);
-    expect(answer.body.error.message).not.toContain(folder.path);
+    expect(answer.body.error.message).not.toContain(server.folder);
     expect(kept()).toEqual(before);
   });
 
   it('needs a key that may train, where keys are needed', async () => {
-    const locked = await openTestServer(folder.path, {
+    const locked = await openTestServer(server.folder, {
       database: 'memory:',
-      dataFolder: path.join(folder.path, 'locked'),
+      dataFolder: path.join(server.folder, 'locked'),
       login: true,
     });
     const limits = { jobsPerMinute: null, imagesPerDay: null, expiresAt: null };
@@ -186,7 +179,7 @@ describe('an adapter that is sent', () => {
   });
 
   it('of which the server saw only a part is gone when it starts again', () => {
-    const again = path.join(folder.path, 'again');
+    const again = path.join(server.folder, 'again');
     const adapters = path.join(again, 'adapters');
     openDataFolder(again).release();
     mkdirSync(adapters);

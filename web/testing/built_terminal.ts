@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { chromium } from 'playwright-core';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -68,28 +68,4 @@ export function requireFreshBuild(): void {
 /** Starts Chromium; without other flags it has no graphics processor. */
 export function launchChromium(flags: readonly string[] = ['--disable-gpu']): Promise<Browser> {
   return chromium.launch({ executablePath: CHROMIUM, args: [...FLAGS, ...flags] });
-}
-
-/** A page of its own, and what has gone wrong in it so far. */
-export interface WatchedPage {
-  readonly context: BrowserContext;
-  readonly page: Page;
-  /** Messages of uncaught exceptions and of errors on the console; a test takes out those it expects. */
-  readonly faults: string[];
-}
-
-/** Opens a page in a context of its own. @param timeout milliseconds that the page's actions may take */
-export async function openWatchedPage(browser: Browser, timeout: number): Promise<WatchedPage> {
-  const context = await browser.newContext({
-    viewport: { width: 1280, height: 900 },
-    reducedMotion: 'reduce',
-  });
-  context.setDefaultTimeout(timeout);
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('console', (message) => {
-    if (message.type() === 'error') faults.push(message.text());
-  });
-  return { context, page, faults };
 }

@@ -228,9 +228,13 @@ function addAdapterRoutes(app: App, context: ServerContext): void {
     const row = await requireAdapter(context, c.req.param('id'));
     const file = await openAdapterFile(files, row);
     if (file === null) throw new ApiFault('not_found', `adapter ${row.id}: its file is gone`);
-    return sendFile(c, file, {
+    // An id has one content for ever, a name may be given again.
+    const isFixed = c.req.param('id') === row.id;
+    const headers = {
       'Content-Disposition': `attachment; filename="${row.name}${path.extname(file)}"`,
-    });
+      'Cache-Control': isFixed ? 'private, max-age=31536000, immutable' : 'private, no-cache',
+    };
+    return sendFile(c, file, headers, `"${row.sha256}"`);
   });
 }
 

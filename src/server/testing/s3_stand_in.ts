@@ -1,8 +1,9 @@
-/** Object storage for tests: an HTTP server in this process that speaks the part of S3 that Evenhand uses, and fails on demand. */
+/** Object storage for tests: an HTTP or HTTPS server in this process that speaks the part of S3 that Evenhand uses, and fails on demand. */
 
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { isSameSignature, readAuthorization, signatureOf } from './signature_v4.ts';
 
@@ -58,6 +59,8 @@ export interface StandInOptions {
   readonly leastPart?: number;
   /** Objects on a page of a list. */
   readonly pageSize?: number;
+  /** Certificate and key (PEM) for TLS; plain HTTP when left out. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 const BUCKET = 'stand-in';
@@ -88,15 +91,19 @@ interface Reply {
 
 /** Starts a stand-in on a free port; its bucket `stand-in` lies in the region `eu-test-1` and is addressed in paths. */
 export async function startS3StandIn(options: StandInOptions = {}): Promise<S3StandIn> {
-  const { leastPart = 5 * 2 ** 20, pageSize = 1000 } = options;
+  const { leastPart = 5 * 2 ** 20, pageSize = 1000, tls } = options;
   const uploads = new Map<string, Upload>();
-  const server = createServer((request, response) => {
+  const take = (request: IncomingMessage, response: ServerResponse) => {
     answer(request, response).catch(() => response.destroy());
-  });
+  };
+  const server =
+    tls === undefined
+      ? createServer(take)
+      : createSecureServer({ cert: tls.certificate, key: tls.key }, take);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const standIn = {
     bucket: BUCKET,
-    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    endpoint: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`,
     objects: new Map<string, StandInObject>(),
     uploads: uploads as Map<string, unknown>,
     seen: [] as SeenRequest[],

@@ -10,7 +10,7 @@ import { text } from '../lib/read.ts';
 import { useStored } from '../lib/storage.ts';
 import type { Place } from './run_on.tsx';
 
-/** Milliseconds between looks at the list; coming back to the page looks at once. */
+/** Milliseconds between looks at the list, and until a file that did not come is asked for again; coming back looks at once. */
 const PAUSE = 20_000;
 
 /** Loads the shared list of adapters anew when the server has one that it lacks. */
@@ -87,9 +87,18 @@ export function NewerAdapter({
   useEffect(() => {
     if (newer === null || place !== 'device') return;
     let isGone = false;
-    void device.fetchAhead(newer).then(() => isGone || setReady(newer.id));
+    let again: ReturnType<typeof setTimeout>;
+    const fetchIt = () =>
+      void device.fetchAhead(newer).then(
+        () => isGone || setReady(newer.id),
+        () => {
+          if (!isGone) again = setTimeout(fetchIt, PAUSE);
+        },
+      );
+    fetchIt();
     return () => {
       isGone = true;
+      clearTimeout(again);
     };
   }, [newer, place]);
   const isOffered = newer !== null && (place === 'server' || ready === newer.id);

@@ -20,9 +20,11 @@ export function readPlace(stored: unknown): Place {
 function words(status: DeviceStatus): string {
   if (status.phase === 'idle') return 'The first drawing fetches the model; the browser keeps it.';
   if (status.phase === 'loading') return '';
-  return status.processor === 'webgpu'
-    ? 'Ready on the graphics processor of this device (WebGPU).'
-    : `Ready on the processor of this device (WebAssembly, ${counted(status.threads, 'thread')}).`;
+  if (status.processor === 'webgpu') return 'Ready on the graphics processor of this device (WebGPU).';
+  const ready = `Ready on the processor of this device (WebAssembly, ${counted(status.threads, 'thread')}).`;
+  return status.instead === null
+    ? ready
+    : `${ready} Its graphics processor could not run the model and is tried again when the page is loaded anew: ${status.instead}`;
 }
 
 /** The choice, and the state of the device once it is chosen. */

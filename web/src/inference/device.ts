@@ -12,7 +12,13 @@ import type { DeviceAdapter, FromWorker, Processor, ToWorker } from './messages.
 export type DeviceStatus =
   | { readonly phase: 'idle' }
   | { readonly phase: 'loading'; readonly loaded: number; readonly bytes: number }
-  | { readonly phase: 'ready'; readonly processor: Processor; readonly threads: number };
+  | {
+      readonly phase: 'ready';
+      readonly processor: Processor;
+      readonly threads: number;
+      /** Why the graphics processor that this device has is not used; `null` where it has none, or uses it. */
+      readonly instead: string | null;
+    };
 
 const IDLE: DeviceStatus = Object.freeze({ phase: 'idle' });
 
@@ -20,7 +26,8 @@ const IDLE: DeviceStatus = Object.freeze({ phase: 'idle' });
 class Device {
   readonly #jobs = new Map<string, DeviceJob>();
   readonly #models = new Map<string, Promise<BrowserModel>>();
-  readonly #fetched = new Map<string, () => void>();
+  /** Adapters on their way by hash, and whom to tell how that ended. */
+  readonly #fetching = new Map<string, (fault: string | null) => void>();
   readonly #listeners = new Set<() => void>();
   #status = IDLE;
   #worker: Worker | null = null;
@@ -60,10 +67,10 @@ class Device {
     return id;
   }
 
-  /** Fetches an adapter ahead of its use, so that the browser has it. */
+  /** Fetches an adapter ahead of its use, so that the browser has it. @throws Error when it does not come */
   fetchAhead(adapter: Adapter): Promise<void> {
-    return new Promise((resolve) => {
-      this.#fetched.set(adapter.sha256, resolve);
+    return new Promise((resolve, reject) => {
+      this.#fetching.set(adapter.sha256, (fault) => (fault === null ? resolve() : reject(new Error(fault))));
       this.#ask({ kind: 'fetch', adapter: shownToWorker(adapter) });
     });
   }
@@ -110,11 +117,11 @@ class Device {
       const { loaded, bytes } = message;
       this.#setStatus({ phase: 'loading', loaded, bytes });
     } else if (message.kind === 'ready') {
-      const { processor, threads } = message;
-      this.#setStatus({ phase: 'ready', processor, threads });
+      const { processor, threads, instead } = message;
+      this.#setStatus({ phase: 'ready', processor, threads, instead });
     } else if (message.kind === 'fetched') {
-      this.#fetched.get(message.sha256)?.();
-      this.#fetched.delete(message.sha256);
+      this.#fetching.get(message.sha256)?.(message.fault);
+      this.#fetching.delete(message.sha256);
     } else {
       this.#jobs.get(message.id)?.take(message);
       if (message.kind !== 'end' || message.status !== 'failed') return;
@@ -129,9 +136,10 @@ class Device {
     this.#worker?.terminate();
     this.#worker = null;
     this.#setStatus(IDLE);
-    for (const job of this.#jobs.values()) {
-      job.end('failed', message || 'This device could not start the model.');
-    }
+    const fault = message || 'This device could not start the model.';
+    for (const job of this.#jobs.values()) job.end('failed', fault);
+    for (const end of this.#fetching.values()) end(fault);
+    this.#fetching.clear();
   }
 
   #setStatus(status: DeviceStatus): void {

@@ -37,7 +37,13 @@ export type ToWorker =
 /** What the worker tells. */
 export type FromWorker =
   | { readonly kind: 'loading'; readonly loaded: number; readonly bytes: number }
-  | { readonly kind: 'ready'; readonly processor: Processor; readonly threads: number }
+  | {
+      readonly kind: 'ready';
+      readonly processor: Processor;
+      readonly threads: number;
+      /** Why the graphics processor that this device has is not used; `null` where it has none, or uses it. */
+      readonly instead: string | null;
+    }
   | {
       readonly kind: 'progress';
       readonly id: string;
@@ -70,4 +76,9 @@ export type FromWorker =
       /** Why it failed. */
       readonly message: string | null;
     }
-  | { readonly kind: 'fetched'; readonly sha256: string };
+  | {
+      readonly kind: 'fetched';
+      readonly sha256: string;
+      /** Why it could not be fetched; `null` when it is here. */
+      readonly fault: string | null;
+    };

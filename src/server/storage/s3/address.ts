@@ -1,5 +1,7 @@
 /** Where a bucket is and who may use it: `s3://bucket/prefix`, an endpoint, a region and credentials, and addresses of objects. */
 
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { isPlainPath } from '../files.ts';
 
@@ -29,6 +31,8 @@ export interface S3Settings {
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`. */
   readonly pathStyle: boolean;
   readonly credentials: S3Credentials;
+  /** Certificates (PEM) of the authorities that alone may vouch for the endpoint; those that Node trusts when left out. */
+  readonly authorities?: string;
   /** Left out: ten times within about 40 s. */
   readonly retry?: RetrySettings;
   /** Bytes of a part; larger files are sent in parts. 16 MiB when left out. */
@@ -42,17 +46,21 @@ export interface S3Options {
   readonly endpoint?: string | undefined;
   readonly region?: string | undefined;
   readonly pathStyle?: boolean | undefined;
+  /** File with certificates of authorities, PEM. */
+  readonly authorities?: string | undefined;
 }
 
 /** Environment variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 const USUAL_REGION = 'us-east-1';
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs;
 
 /**
  * Settings from options and environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; where no option says
- * otherwise, `AWS_REGION` or `AWS_DEFAULT_REGION`, and `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`. Without an endpoint it is AWS.
- * @throws Error naming the option or variable that is missing or malformed
+ * otherwise, `AWS_REGION` or `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`, and `AWS_CA_BUNDLE`. Without an
+ * endpoint it is AWS.
+ * @throws Error naming the option, variable or file that is missing or malformed
  */
 export function s3Settings(options: S3Options, environment: Environment): S3Settings {
   const { bucket, prefix } = parseAddress(options.address);
@@ -63,6 +71,12 @@ export function s3Settings(options: S3Options, environment: Environment): S3Sett
   }
   const own = options.endpoint ?? set('AWS_ENDPOINT_URL_S3') ?? set('AWS_ENDPOINT_URL');
   const endpoint = parseEndpoint(own ?? awsEndpoint(region));
+  const bundle = options.authorities ?? set('AWS_CA_BUNDLE');
+  if (options.authorities !== undefined && endpoint.protocol !== 'https:') {
+    throw new Error(
+      `storage authorities: expected an endpoint of https:// beside them, received ${endpoint}`,
+    );
+  }
   const usual = own !== undefined || bucket.includes('.') || isIP(hostOf(endpoint)) !== 0;
   const accessKeyId = set('AWS_ACCESS_KEY_ID');
   const secretAccessKey = set('AWS_SECRET_ACCESS_KEY');
@@ -81,6 +95,7 @@ export function s3Settings(options: S3Options, environment: Environment): S3Sett
   };
   return Object.freeze({
     ...{ bucket, prefix, endpoint, region, credentials },
+    ...(bundle === undefined ? {} : { authorities: readAuthorities(bundle) }),
     pathStyle: options.pathStyle ?? usual,
   });
 }
@@ -116,6 +131,18 @@ function parseEndpoint(text: string): URL {
     );
   }
   return url;
+}
+
+function readAuthorities(file: string): string {
+  try {
+    const text = readFileSync(file, 'utf8');
+    const found = text.match(CERTIFICATE) ?? [];
+    for (const certificate of found) new X509Certificate(certificate);
+    if (found.length > 0) return text;
+  } catch (error) {
+    throw new Error(`storage authorities ${file}: ${(error as Error).message}`, { cause: error });
+  }
+  throw new Error(`storage authorities ${file}: expected certificates in PEM, found none`);
 }
 
 function hostOf({ hostname }: URL): string {

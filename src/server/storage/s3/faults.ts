@@ -70,9 +70,44 @@ export function faultOf(settings: S3Settings, operation: string, answer: Refused
 /** The fault of a request to which no whole answer came. */
 export function silenceOf(settings: S3Settings, operation: string, cause: Error): StorageFault {
   const reason = (cause as NodeJS.ErrnoException).code ?? cause.message;
+  const advice = TLS_ADVICE.find(({ codes }) => codes.includes(reason))?.advice;
   const text = `storage ${describeBucket(settings)}: ${operation} got no answer: ${reason}`;
-  return new StorageFault(text, { status: null, isTransient: true, cause });
+  const isTransient = advice === undefined;
+  return new StorageFault(isTransient ? text : `${text}; ${advice}`, { status: null, isTransient, cause });
 }
+
+/** What to do where no secure connection comes about (Node.js, "TLS", X509 certificate error codes; OpenSSL). */
+const TLS_ADVICE = Object.freeze([
+  {
+    codes: [
+      'CERT_SIGNATURE_FAILURE',
+      'CERT_UNTRUSTED',
+      'DEPTH_ZERO_SELF_SIGNED_CERT',
+      'SELF_SIGNED_CERT_IN_CHAIN',
+      'UNABLE_TO_GET_ISSUER_CERT',
+      'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+      'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    ],
+    advice:
+      "its certificate is signed by an authority that is not trusted here: name the authority's own certificate (PEM) with " +
+      '--storage-ca or AWS_CA_BUNDLE, or in NODE_EXTRA_CA_CERTS',
+  },
+  {
+    codes: ['CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
+    advice: "its certificate is not valid now: it has to be renewed there, or this machine's clock set right",
+  },
+  {
+    codes: ['ERR_TLS_CERT_ALTNAME_INVALID'],
+    advice:
+      'its certificate is for another name: see whether the endpoint is right, and --storage-path-style where only the bucket ' +
+      'in front of the name is not in the certificate',
+  },
+  {
+    codes: ['EPROTO', 'ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG'],
+    advice:
+      'it does not speak TLS there: see whether the endpoint begins with http:// and whether its port is right',
+  },
+]);
 
 /** What to do about an answer; null where its own words have to be enough. */
 function adviceOn(settings: S3Settings, code: string, answer: RefusedAnswer): string | null {

@@ -83,7 +83,8 @@ const LARGEST_TEXT = 16 * 2 ** 20;
 export function createS3Client(settings: S3Settings, observer: RequestObserver): S3Client {
   const isSecure = settings.endpoint.protocol === 'https:';
   const options = { keepAlive: true, maxSockets: CONNECTIONS };
-  const agent = isSecure ? new HttpsAgent(options) : new HttpAgent(options);
+  const trust = settings.authorities === undefined ? {} : { ca: settings.authorities };
+  const agent = isSecure ? new HttpsAgent({ ...options, ...trust }) : new HttpAgent(options);
   const { attempts, firstMilliseconds, mostMilliseconds } = settings.retry ?? USUAL_RETRY;
 
   async function sendOnce<Result>(
