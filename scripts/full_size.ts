@@ -55,10 +55,11 @@ function runChild(script: string, args: readonly string[]): void {
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
   );
   // A process that used up the memory is killed without a word: that is a result as well.
+  const error = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
   const line =
     status === 0
       ? stdout.trim().split('\n').at(-1)!
-      : JSON.stringify({ script, args, status, signal, error: stderr.trim().split('\n').at(-1) });
+      : JSON.stringify({ script, args, status, signal, error });
   console.log(line);
   if (values.log !== undefined) appendFileSync(values.log, `${line}\n`);
 }
