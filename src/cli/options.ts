@@ -55,11 +55,14 @@ export function threadsOption(): Option {
   return new Option('--threads <count>', 'CPU threads (default: all cores)').argParser(integer(1, 1024));
 }
 
-/** `--memory`: what the process is to stay within. */
-export function memoryOption(): Option {
+/**
+ * `--memory`: what the process is to stay within.
+ * @param whose names it in the help where it is another
+ */
+export function memoryOption(whose = ''): Option {
   return new Option(
     '--memory <GiB>',
-    'resident memory to stay within: large graphs give way to each other (default: what is available)',
+    `resident memory${whose} to stay within: large graphs give way to each other (default: what is available)`,
   ).argParser(numberFrom(1));
 }
 
