@@ -1,23 +1,26 @@
 /** Stable Diffusion 1.5 at its true size, with random weights: makes a model directory, measures its graphs, runs iterations. */
 
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { presetNames } from '../src/cli/presets.ts';
+import { packagePath } from '../src/cli/package.ts';
 import type { WeightDtype } from './full_size/directory.ts';
 import { writeFullSizeDirectory } from './full_size/directory.ts';
 import { STAGES } from './full_size/stages.ts';
 
 const USAGE = `usage: tsx scripts/full_size.ts make FOLDER [--dtype F16|F32|BF16]
        tsx scripts/full_size.ts measure FOLDER [--only STAGE] [--side 64] [--runs 2] [--against STAGE] [--log FILE]
-       tsx scripts/full_size.ts iterate FOLDER [--only PRESET] [--side 64] [--log FILE] [OVERRIDE ...]
+       tsx scripts/full_size.ts iterate FOLDER [--only RUN] [--side 64] [--images 1] [--steps 2] [--threads 1]
+         [--memory GIB] [--threshold 0] [--log FILE] [OVERRIDE ...]
 
 make writes U-Net, autoencoder, text encoder, CLIP ViT-H/14, DINOv2 ViT-B/14 and face models: 3.6 GB in F16, 7 GB in F32.
 measure runs each graph in a process of its own: seconds, operations, peak resident memory; with --against another graph runs
 before it in the same process, and stays.
-iterate runs one iteration of each preset on one image with one sampling step: seconds of each stage, peak resident memory.
+iterate foretells and runs one iteration of each of the method's runs (configs/sd15) on a few images with a few sampling steps and
+one timestep of the gradient: time and memory of each stage. Its images show no faces: the detector's threshold is lowered,
+so that it takes the largest of its boxes for one.
 Both print one JSON object a line and append it to the log.`;
 
 const { values, positionals } = parseArgs({
@@ -28,6 +31,11 @@ const { values, positionals } = parseArgs({
     side: { type: 'string', default: '64' },
     runs: { type: 'string', default: '2' },
     against: { type: 'string' },
+    images: { type: 'string', default: '1' },
+    steps: { type: 'string', default: '2' },
+    threads: { type: 'string', default: '1' },
+    memory: { type: 'string' },
+    threshold: { type: 'string', default: '0' },
     log: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
@@ -41,15 +49,17 @@ if (values.help || folder === undefined || !['make', 'measure', 'iterate'].inclu
 /** Runs a script of this folder and notes what it prints last. */
 function runChild(script: string, args: readonly string[]): void {
   const file = path.join(import.meta.dirname, 'full_size', script);
-  const { stdout, stderr, status, signal } = spawnSync(process.execPath, ['--import', 'tsx', file, ...args], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const { stdout, stderr, status, signal } = spawnSync(
+    process.execPath,
+    ['--expose-gc', '--import', 'tsx', file, ...args],
+    { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   // A process that used up the memory is killed without a word: that is a result as well.
+  const error = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
   const line =
     status === 0
       ? stdout.trim().split('\n').at(-1)!
-      : JSON.stringify({ script, args, status, signal, error: stderr.trim().split('\n').at(-1) });
+      : JSON.stringify({ script, args, status, signal, error });
   console.log(line);
   if (values.log !== undefined) appendFileSync(values.log, `${line}\n`);
 }
@@ -76,7 +86,12 @@ if (task === 'make') {
     for (const stage of chosen(Object.keys(STAGES)))
       runChild('measure_stage.ts', [folder, stage, '--side', side, '--runs', runs, '--gemm', ...against]);
   } else {
-    for (const preset of chosen(presetNames()))
-      runChild('iterate.ts', [folder, preset, '--side', values.side, ...overrides]);
+    const { side, images, steps, threads, threshold, memory } = values;
+    const options = Object.entries({ side, images, steps, threads, threshold, memory }).flatMap(
+      ([name, value]) => (value === undefined ? [] : [`--${name}`, value]),
+    );
+    const configurations = packagePath('configs/sd15');
+    for (const name of chosen(readdirSync(configurations)))
+      runChild('iterate.ts', [folder, path.join(configurations, name), ...options, ...overrides]);
   }
 }

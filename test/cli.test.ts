@@ -50,6 +50,7 @@ describe('evenhand', () => {
     [['generate', '--prompt', 'x', '--stpes', '3'], /unknown option '--stpes'(.|\n)*Did you mean --steps/],
     [['generate', '-p', 'x', '--steps', '0'], /Expected an integer in 1..1000/],
     [['generate', '-p', 'x', '--guidance-scale', 'much'], /Expected a number of at least 1/],
+    [['finetune', 'gender', '--memory', '0'], /Expected a number of at least 1/],
     [
       ['generate', '-p', 'x', '--model', '/nowhere'],
       /--model \/nowhere: expected portraits or a diffusers folder/,

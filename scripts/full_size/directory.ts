@@ -67,8 +67,12 @@ const FACE_COMPANIONS: Readonly<Record<string, Readonly<Record<string, unknown>>
   },
 });
 
-/** Faces of the bank, which FairFace and CelebA have tens of thousands of. */
-const BANK = Object.freeze({ faces: 20_000, dimension: 512 });
+/** Faces of a bank, which FairFace and CelebA have tens of thousands of. */
+const BANK_FACES = 20_000;
+/** File of the bank for the card faceres-embedding. */
+export const FACERES_BANK = 'faceres_bank.safetensors';
+/** Banks by file, and the size of their embeddings. */
+const BANKS = Object.freeze({ 'face_bank.safetensors': 512, [FACERES_BANK]: 1024 });
 
 /** A prime number of random values: tensors are cut out of their repetition, so that no two rows agree. */
 const POOL_SIZE = 1_048_583;
@@ -177,10 +181,10 @@ export function writeFullSizeDirectory(folder: string, dtype: WeightDtype): void
   };
   for (const name of ['clip', 'dino']) json(`${name}/preprocessor_config.json`, preprocessing);
   for (const [name, overrides] of Object.entries(FACE_COMPANIONS)) writeCompanion(folder, name, overrides);
-  writeFaceBank(path.join(folder, 'face_bank.safetensors'), {
-    embeddings: gaussianNoise({ seed: 8 }, BANK.faces * BANK.dimension),
-    dimension: BANK.dimension,
-  });
+  for (const [name, dimension] of Object.entries(BANKS)) {
+    const embeddings = gaussianNoise({ seed: 8 }, BANK_FACES * dimension);
+    writeFaceBank(path.join(folder, name), { embeddings, dimension });
+  }
   const { vocabJson, mergesTxt } = clipTokenizerFiles();
   write('tokenizer/vocab.json', vocabJson);
   write('tokenizer/merges.txt', mergesTxt);

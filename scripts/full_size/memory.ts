@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 
-const FIELDS = Object.freeze({ peak: 'VmHWM', anonymous: 'RssAnon', file: 'RssFile' });
+const FIELDS = Object.freeze({ peak: 'VmHWM', resident: 'VmRSS', anonymous: 'RssAnon', file: 'RssFile' });
 
-/** Bytes of resident memory: its peak so far, and now, without and with a file behind it. */
+/** Bytes of resident memory: its peak so far, and now, with and without a file behind it. */
 export type ResidentMemory = Readonly<Record<keyof typeof FIELDS, number>>;
 
 /** What /proc/self/status says now. @throws Error where there is no such file (Linux only) */
@@ -15,17 +15,23 @@ export function residentMemory(): ResidentMemory {
     if (kibibytes === undefined) throw new Error(`/proc/self/status: expected a field ${field}`);
     return Number(kibibytes) * 1024;
   };
-  return { peak: bytes(FIELDS.peak), anonymous: bytes(FIELDS.anonymous), file: bytes(FIELDS.file) };
+  const entries = Object.entries(FIELDS).map(([name, field]) => [name, bytes(field)]);
+  return Object.fromEntries(entries) as ResidentMemory;
 }
 
-/** Watches anonymous memory while `work` runs; graphs run on a thread of their own, so that timers go on. */
+/**
+ * Watches anonymous memory while `work` runs; graphs run on a thread of their own, so that timers go on.
+ * @param seen told of every look
+ */
 export async function watchMemory<T>(
   work: () => Promise<T>,
-  milliseconds = 50,
+  { milliseconds = 50, seen }: { milliseconds?: number; seen?: (memory: ResidentMemory) => void } = {},
 ): Promise<{ readonly result: T; readonly peak: number; readonly anonymousPeak: number }> {
   let anonymousPeak = 0;
   const look = () => {
-    anonymousPeak = Math.max(anonymousPeak, residentMemory().anonymous);
+    const memory = residentMemory();
+    anonymousPeak = Math.max(anonymousPeak, memory.anonymous);
+    seen?.(memory);
   };
   const timer = setInterval(look, milliseconds);
   try {

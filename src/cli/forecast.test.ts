@@ -26,9 +26,11 @@ describe('the forecast of a run', () => {
   });
 
   it.each([
-    [2, 'good', undefined],
-    [1, 'note', /smaller microBatch needs less/],
-  ] as const)('tells whether %d GiB are enough', (free, state, advice) => {
+    [2, null, 'good', undefined],
+    [1, null, 'note', /large graphs will give way to each other/],
+    [2, 1, 'note', /large graphs will give way to each other/],
+    [0.5, null, 'note', /too little; a smaller microBatch needs less/],
+  ] as const)('tells whether %d GiB are enough, within %d', (available, limit, state, advice) => {
     const work = { matrixFlops: 1e9, convolutionFlops: 0, bytes: 0, nodes: 1 };
     const forecast: RunForecast = {
       seconds: 90,
@@ -38,7 +40,8 @@ describe('the forecast of a run', () => {
       iterations: 100,
       rates: { matrix: 1e11, convolution: 5e10, bytes: 1e10, node: 1e-6, run: 1e-4 },
       peakBytes: 1.5 * GIB,
-      memory: { total: 4 * GIB, free: free * GIB },
+      leastBytes: 0.75 * GIB,
+      memory: { total: 4 * GIB, available: available * GIB, limit: limit && limit * GIB },
     };
     const findings = forecastFindings(forecast);
     expect(findings.map(({ text }) => text).join('\n')).toMatch(

@@ -1,7 +1,7 @@
 /** What a fine-tuning configuration will take on this machine, told before it starts. */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { freemem, tmpdir, totalmem } from 'node:os';
+import { tmpdir, totalmem } from 'node:os';
 import path from 'node:path';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
@@ -27,15 +27,19 @@ export interface ForecastRequest {
   readonly set?: readonly string[];
   readonly device?: DeviceName;
   readonly threads?: number;
+  /** Resident memory that the run is to stay within, in GiB. */
+  readonly memory?: number;
 }
 
 /** A forecast of a run. */
 export interface RunForecast extends IterationForecast {
   readonly iterations: number;
   readonly rates: MachineRates;
-  /** Memory if every graph keeps its own between runs, and memory of the machine: all of it and what is free. */
+  /** Memory if every graph keeps its own between runs, and of the one graph that needs most beside what can't give way. */
   readonly peakBytes: number;
-  readonly memory: { readonly total: number; readonly free: number };
+  readonly leastBytes: number;
+  /** Memory of the machine, all of it and what is available, and what the run is to stay within. */
+  readonly memory: { readonly total: number; readonly available: number; readonly limit: number | null };
 }
 
 const GIB = 2 ** 30;
@@ -61,8 +65,13 @@ export async function forecastRun(request: ForecastRequest): Promise<RunForecast
     });
     const { iterations } = prepared.settings;
     const forecast = await forecastIteration(prepared, counting, rates);
-    const { peakBytes } = preparedCost(prepared);
-    return { ...forecast, iterations, rates, peakBytes, memory: { total: totalmem(), free: freemem() } };
+    const { peakBytes, leastBytes } = preparedCost(prepared);
+    const memory = {
+      total: totalmem(),
+      available: process.availableMemory(),
+      limit: request.memory === undefined ? null : request.memory * GIB,
+    };
+    return { ...forecast, iterations, rates, peakBytes, leastBytes, memory };
   } finally {
     await counting.close();
     await runtime.close();
@@ -72,13 +81,11 @@ export async function forecastRun(request: ForecastRequest): Promise<RunForecast
 
 /** A forecast as findings of the doctor. */
 export function forecastFindings(forecast: RunForecast): Finding[] {
-  const { seconds, iterations, graphs, around, flops, rates, peakBytes, memory } = forecast;
+  const { seconds, iterations, graphs, around, flops, rates } = forecast;
   const share = (part: number) => `${((100 * part) / seconds).toFixed(0)}%`;
   const longest = graphs
     .slice(0, 4)
     .map((graph) => `${graph.label} ${share(graph.seconds)} (${graph.runs} runs)`);
-  const gib = (bytes: number) => `${(bytes / GIB).toFixed(1)} GiB`;
-  const text = `peak memory about ${gib(peakBytes)}; this machine has ${gib(memory.total)}, ${gib(memory.free)} of it free`;
   return [
     {
       state: 'good',
@@ -93,14 +100,22 @@ export function forecastFindings(forecast: RunForecast): Finding[] {
         `pace: ${(rates.matrix / 1e9).toFixed(0)} GFLOP/s in products, ${(rates.convolution / 1e9).toFixed(0)} in ` +
         `convolutions, ${(rates.bytes / 1e9).toFixed(0)} GB/s`,
     },
-    peakBytes <= memory.free
-      ? { state: 'good', text }
-      : {
-          state: 'note',
-          text,
-          advice:
-            'large graphs give way to each other where memory is short, which takes a few seconds an iteration; ' +
-            'a smaller microBatch needs less',
-        },
+    memoryFinding(forecast),
   ];
+}
+
+function memoryFinding({ peakBytes, leastBytes, memory }: RunForecast): Finding {
+  const gib = (bytes: number) => `${(bytes / GIB).toFixed(1)} GiB`;
+  const { total, available, limit } = memory;
+  const within = limit === null ? '' : `, of which the run is to take ${gib(limit)}`;
+  const text =
+    `peak memory about ${gib(peakBytes)}, at least ${gib(leastBytes)}; ` +
+    `this machine has ${gib(total)}, ${gib(available)} of it available${within}`;
+  const most = Math.min(available, limit ?? available);
+  if (peakBytes <= most) return { state: 'good', text };
+  const advice =
+    leastBytes <= most
+      ? 'large graphs will give way to each other, which takes a few seconds an iteration; a smaller microBatch needs less'
+      : 'that is too little; a smaller microBatch needs less';
+  return { state: 'note', text, advice };
 }

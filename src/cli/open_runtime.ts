@@ -9,6 +9,8 @@ import type { Progress } from './progress.ts';
 export interface RuntimeChoice {
   readonly device: DeviceName;
   readonly threads?: number;
+  /** Resident memory to stay within, in GiB. */
+  readonly memory?: number;
 }
 
 /**
@@ -16,14 +18,18 @@ export interface RuntimeChoice {
  * @throws UsageError when the named device does not work here, with advice
  */
 export async function withRuntime<T>(
-  { device: name, threads }: RuntimeChoice,
+  { device: name, threads, memory }: RuntimeChoice,
   progress: Pick<Progress, 'note'>,
   work: (runtime: Runtime) => Promise<T>,
 ): Promise<T> {
   const device = await selectDevice(name).catch((error: Error) => {
     throw new UsageError(error.message, { cause: error });
   });
-  const runtime = new Runtime({ device, ...(threads === undefined ? {} : { threads }) });
+  const runtime = new Runtime({
+    device,
+    ...(threads === undefined ? {} : { threads }),
+    ...(memory === undefined ? {} : { memory: memory * 2 ** 30 }),
+  });
   progress.note(`computing on ${device}${device === 'cpu' ? ` with ${runtime.threads} threads` : ''}`);
   try {
     return await work(runtime);

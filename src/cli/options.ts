@@ -55,6 +55,17 @@ export function threadsOption(): Option {
   return new Option('--threads <count>', 'CPU threads (default: all cores)').argParser(integer(1, 1024));
 }
 
+/**
+ * `--memory`: what the process is to stay within.
+ * @param whose names it in the help where it is another
+ */
+export function memoryOption(whose = ''): Option {
+  return new Option(
+    '--memory <GiB>',
+    `resident memory${whose} to stay within: large graphs give way to each other (default: what is available)`,
+  ).argParser(numberFrom(1));
+}
+
 /** `--json`: output for programs. */
 export function jsonOption(): Option {
   return new Option('--json', 'write progress and results as JSON, one object a line');

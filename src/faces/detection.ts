@@ -28,7 +28,7 @@ export interface FaceDetector {
 
 /** How to look for faces. */
 export interface DetectionOptions {
-  /** Smallest score of a face; .6 when left out. */
+  /** Smallest score of a face; the network's own when left out, or .6. */
   readonly threshold?: number;
   /** Of two boxes that overlap more than this (intersection over union) only the better is kept; .4 when left out. */
   readonly iou?: number;
@@ -51,6 +51,8 @@ const DEFAULT_RETRY_SCALES: readonly number[] = Object.freeze([1.5, 2.25]);
 export interface DetectorNetwork {
   /** Side of its images in pixels. */
   readonly side: number;
+  /** Smallest score that it calls a face, where it was made for another than .6. */
+  readonly threshold?: number;
   /**
    * Runs it.
    * @param images [N, 3, side, side] in -1..1
@@ -93,7 +95,7 @@ export function createFaceDetector(
   network: DetectorNetwork,
   options: DetectionOptions = {},
 ): FaceDetector {
-  const { threshold = 0.6, iou = 0.4, retryScales = DEFAULT_RETRY_SCALES } = options;
+  const { threshold = network.threshold ?? 0.6, iou = 0.4, retryScales = DEFAULT_RETRY_SCALES } = options;
   const { batchSize = DEFAULT_BATCH_SIZE } = options;
   for (const scale of retryScales) {
     if (!(scale > 1 && Number.isFinite(scale))) {

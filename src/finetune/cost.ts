@@ -28,6 +28,8 @@ export interface IterationCost {
   readonly parameters: number;
   /** Estimated peak memory in bytes: weights and activations of the graphs, trained state, images. */
   readonly peakBytes: number;
+  /** The same where large graphs give way to each other, so that there is one at a time. */
+  readonly leastBytes: number;
 }
 
 /** A differentiated evaluation in units: once forward, twice as much backward. */
@@ -40,6 +42,8 @@ const SESSION_BYTES = 20 * 2 ** 20;
  * run on one planned block beside that, both in chunks of powers of two (measured: 2.3 on Portraits).
  */
 const SMALL_GRAPH_FACTOR = 2.3;
+/** Memory of a large graph over its values as they are planned: what ONNX Runtime's arena can't use (measured: 1.0 to 1.15). */
+const LARGE_GRAPH_FACTOR = 1.1;
 /** Copies of the trained tensors: parameters, gradient, two moments, moving average. */
 const STATE_COPIES = 5;
 
@@ -64,6 +68,8 @@ export function iterationCost(
   const adapter = initialAdapter(pipeline.model, settings.part, settings.seed);
   const parameters = [...trainedTensors(adapter).values()].reduce((sum, { length }) => sum + length, 0);
   const graphs = [...runGraphs(pipeline, settings, adapterLayout(adapter)), ...others];
+  const sessions = sessionBytes(graphs);
+  const rest = PROCESS_BYTES + STATE_COPIES * 4 * parameters + imageBytes(pipeline, settings, evaluations);
   return {
     images,
     steps,
@@ -72,28 +78,40 @@ export function iterationCost(
     units: images * (sampling + backward),
     unitsPerImageStep: (sampling + backward) / steps,
     parameters,
-    peakBytes:
-      PROCESS_BYTES +
-      sessionBytes(graphs) +
-      STATE_COPIES * 4 * parameters +
-      imageBytes(pipeline, settings, evaluations),
+    peakBytes: sessions.all + rest,
+    leastBytes: sessions.least + rest,
   };
 }
 
+/** Bytes of the sessions of graphs: with all of them open, and with large ones open one at a time. */
+export interface SessionBytes {
+  readonly all: number;
+  readonly least: number;
+}
+
 /**
- * Estimated memory of the sessions of graphs that are all open. Small graphs each have their own copy of their weights; large
- * ones share the pages of their files, and hold their values once.
+ * Estimated memory of the sessions of graphs. Small graphs each have their own copy of their weights; large ones share the
+ * pages of their files.
  */
-export function sessionBytes(graphs: readonly Outputs[]): number {
-  const large = graphs.filter((graph) => weightBytes(graph) >= LARGE_WEIGHTS);
+export function sessionBytes(graphs: readonly Outputs[]): SessionBytes {
+  const isLarge = (graph: Outputs) => weightBytes(graph) >= LARGE_WEIGHTS;
+  const large = graphs.filter(isLarge).map((graph) => ({
+    weights: weightBytes(graph),
+    own: SESSION_BYTES + LARGE_GRAPH_FACTOR * peakActivations(graph),
+  }));
+  const small = graphs
+    .filter((graph) => !isLarge(graph))
+    .map((graph) => SESSION_BYTES + weightBytes(graph) + SMALL_GRAPH_FACTOR * peakActivations(graph));
   const shared = Object.fromEntries(
-    large.flatMap((graph, i) => Object.entries(graph).map(([name, value]) => [`${i} ${name}`, value])),
+    graphs
+      .filter(isLarge)
+      .flatMap((graph, i) => Object.entries(graph).map(([name, value]) => [`${i} ${name}`, value])),
   );
-  return graphs.reduce((sum, graph) => {
-    const values = peakActivations(graph);
-    const own = large.includes(graph) ? values : weightBytes(graph) + SMALL_GRAPH_FACTOR * values;
-    return sum + SESSION_BYTES + own;
-  }, weightBytes(shared));
+  const sum = (bytes: readonly number[]) => bytes.reduce((total, each) => total + each, 0);
+  return {
+    all: sum(small) + weightBytes(shared) + sum(large.map(({ own }) => own)),
+    least: sum(small) + Math.max(0, ...large.map(({ weights, own }) => weights + own)),
+  };
 }
 
 /** The graphs that an iteration runs; each keeps its own memory between runs. */

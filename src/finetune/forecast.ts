@@ -39,7 +39,7 @@ export class CountingRuntime extends Runtime {
       return node.operator.name === 'input' ? [{ name: attributes!.name!, dtype, shape }] : [];
     });
     const types = Object.entries(outputs).map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-    const scopes = new Set(nodes.flatMap(({ scope }) => (scope === '' ? [] : [scope.split('.')[0]!])));
+    const scopes = new Set(nodes.flatMap(({ scope }) => (scope === '' ? [] : [scope.split(/[./]/)[0]!])));
     const label = `${[...scopes].join('+') || 'small'}: ${types[0]?.name ?? 'nothing'}`;
     const key = `${label} ${types.map(({ name, shape }) => `${name}[${shape}]`).join()} ${inputs.length}`;
     const counted = this.#graphs.get(key) ?? { label, work: graphWork(values), runs: 0 };

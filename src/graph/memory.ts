@@ -1,6 +1,6 @@
 /** How much memory a graph takes, from its shapes. */
 
-import { BYTES_PER_ELEMENT, elementCount } from './types.ts';
+import { executionOrder, plannedBuffers } from './memory_plan.ts';
 import type { Value } from './value.ts';
 import { leafOf, topologicalOrder } from './value.ts';
 
@@ -20,24 +20,21 @@ export function weightBytes(outputs: Readonly<Record<string, Value>>): number {
   return [...regions.values()].reduce((sum, length) => sum + length, 0);
 }
 
-/** Largest number of bytes that intermediate values take at once when nodes run in order and values are freed after use. */
+/**
+ * Largest number of bytes that intermediate values take at once as ONNX Runtime computes and places them. Converted weights are
+ * there only while they are read, but the place of one is kept for the next of its shape.
+ */
 export function peakActivations(outputs: Readonly<Record<string, Value>>): number {
-  const order = topologicalOrder(Object.values(outputs));
-  const last = new Map<Value, number>();
-  order.forEach((node, position) => {
-    for (const value of node.inputs) if (value !== null) last.set(value, position);
-  });
-  for (const value of Object.values(outputs)) last.set(value, order.length);
-  const sizeOf = (value: Value) =>
-    leafOf(value) === null ? elementCount(value.shape) * BYTES_PER_ELEMENT[value.dtype] : 0;
+  const values = Object.values(outputs);
+  const order = executionOrder(values);
+  const change = new Float64Array(order.length + 2);
+  for (const { bytes, from, until } of plannedBuffers(order, values)) {
+    change[from]! += bytes;
+    change[until + 1]! -= bytes;
+  }
   let live = 0;
-  let peak = 0;
-  order.forEach((node, position) => {
-    for (const value of node.outputs) if (last.has(value)) live += sizeOf(value);
-    peak = Math.max(peak, live);
-    for (const value of new Set(node.inputs)) {
-      if (value !== null && last.get(value) === position) live -= sizeOf(value);
-    }
-  });
-  return peak;
+  return change.reduce((peak, each) => {
+    live += each;
+    return Math.max(peak, live);
+  }, 0);
 }

@@ -26,7 +26,15 @@ import { describeSetup, measure, measuredTargets, openMeasuringBench } from '../
 import { resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, integer, jsonOption, numberFrom, setOption, threadsOption } from '../options.ts';
+import {
+  deviceOption,
+  integer,
+  jsonOption,
+  memoryOption,
+  numberFrom,
+  setOption,
+  threadsOption,
+} from '../options.ts';
 import { packagePath } from '../package.ts';
 import type { Progress } from '../progress.ts';
 import { createProgress, formatDuration } from '../progress.ts';
@@ -84,6 +92,7 @@ export function alignCommand(io: Io): Command {
     .addOption(setOption())
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)
     .action((prompt: string, options: AlignOptions) => align(prompt, options, io));

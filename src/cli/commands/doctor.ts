@@ -7,7 +7,7 @@ import { diagnose } from '../diagnosis.ts';
 import { Failure } from '../errors.ts';
 import { forecastFindings, forecastRun } from '../forecast.ts';
 import type { Io } from '../io.ts';
-import { deviceOption, jsonOption, setOption, threadsOption } from '../options.ts';
+import { deviceOption, jsonOption, memoryOption, setOption, threadsOption } from '../options.ts';
 
 const MARKS: Readonly<Record<Finding['state'], string>> = Object.freeze({ good: '✓', note: '·', bad: '✗' });
 
@@ -18,6 +18,7 @@ interface DoctorOptions {
   readonly set?: readonly string[];
   readonly device: DeviceName;
   readonly threads?: number;
+  readonly memory?: number;
 }
 
 const HELP = `
@@ -47,6 +48,7 @@ export function doctorCommand(io: Io): Command {
     .addOption(setOption())
     .addOption(deviceOption().default('cpu'))
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)
     .action(async ({ json = false, ...options }: DoctorOptions) => {

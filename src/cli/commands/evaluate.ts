@@ -15,6 +15,7 @@ import {
   deviceOption,
   integer,
   jsonOption,
+  memoryOption,
   numberFrom,
   printConfigOption,
   setOption,
@@ -119,6 +120,7 @@ export function evaluateCommand(io: Io): Command {
     .option('--fresh', 'judge every image anew, even those that an earlier evaluation has left in the folder')
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(printConfigOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)

@@ -13,6 +13,7 @@ import {
   collect,
   deviceOption,
   jsonOption,
+  memoryOption,
   printConfigOption,
   setOption,
   threadsOption,
@@ -76,6 +77,7 @@ export function finetuneCommand(io: Io): Command {
     .option('--objective <file>', 'score to maximise beside fairness; may be given several times', collect)
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(printConfigOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)

@@ -31,6 +31,7 @@ import {
   deviceOption,
   integer,
   jsonOption,
+  memoryOption,
   numberFrom,
   textContextOption,
   threadsOption,
@@ -124,6 +125,7 @@ export function generateCommand(io: Io): Command {
     )
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)
     .action((options: GenerateOptions) => generate(options, io));

@@ -11,7 +11,7 @@ import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, jsonOption, threadsOption } from '../options.ts';
+import { deviceOption, jsonOption, memoryOption, threadsOption } from '../options.ts';
 import { createProgress, formatDuration } from '../progress.ts';
 import { runReproduction } from '../reproduction.ts';
 
@@ -52,6 +52,7 @@ export function reproduceCommand(io: Io): Command {
     )
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption())
     .addOption(jsonOption())
     .addHelpText('after', HELP)
     .action((names: readonly string[], options: ReproduceOptions) => runCommand(names, options, io));

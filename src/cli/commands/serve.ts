@@ -12,7 +12,7 @@ import { UsageError } from '../errors.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
-import { deviceOption, integer, threadsOption } from '../options.ts';
+import { deviceOption, integer, memoryOption, threadsOption } from '../options.ts';
 import { packagePath, packageVersion } from '../package.ts';
 import { createProgress } from '../progress.ts';
 import { PROMPT_LISTS, resolvePrompts } from '../prompts.ts';
@@ -33,6 +33,7 @@ interface ServeOptions extends StorageOptions {
   readonly largestUpload: number;
   readonly device: DeviceName;
   readonly threads?: number;
+  readonly memory?: number;
 }
 
 const HELP = `
@@ -83,6 +84,7 @@ export function serveCommand(io: Io): Command {
     .option('--largest-upload <MiB>', 'largest adapter file that is taken', integer(1, 1_000_000), 2048)
     .addOption(deviceOption())
     .addOption(threadsOption())
+    .addOption(memoryOption(' of each worker process'))
     .addHelpText('after', HELP)
     .action((options: ServeOptions) => serve(options, io));
 }
@@ -133,7 +135,7 @@ async function openServer(options: ServeOptions, io: Io): Promise<EvenhandServer
     leaseSeconds: 30,
     lanes: {
       worker: new URL(`../tasks/worker.${source ? 'ts' : 'js'}`, import.meta.url),
-      workerArguments: [options.device, String(options.threads ?? 0)],
+      workerArguments: [options.device, String(options.threads ?? 0), String(options.memory ?? 0)],
       mostImages: 8,
       heartbeatMilliseconds: 5000,
       pollMilliseconds: 2000,

@@ -1,4 +1,4 @@
-/** The server's worker process: its arguments are a device and a number of threads (0 for all cores). */
+/** The server's worker process: its arguments are a device, threads (0 for all cores) and GiB of memory (0 for what there is). */
 
 import type { Task } from '../../cluster/worker_process.ts';
 import { serveTasks } from '../../cluster/worker_process.ts';
@@ -10,13 +10,18 @@ import { createExporting } from './export.ts';
 import { createJudging } from './judge.ts';
 import { estimateTask, evaluateTask, finetuneTask } from './train.ts';
 
-const [name = 'auto', threads = '0'] = process.argv.slice(2);
+const [name = 'auto', threads = '0', memory = '0'] = process.argv.slice(2);
 
 let opened: Promise<Runtime> | null = null;
 
 function openRuntime(): Promise<Runtime> {
   opened ??= selectDevice(name as DeviceName).then(
-    (device) => new Runtime({ device, ...(Number(threads) > 0 ? { threads: Number(threads) } : {}) }),
+    (device) =>
+      new Runtime({
+        device,
+        ...(Number(threads) > 0 ? { threads: Number(threads) } : {}),
+        ...(Number(memory) > 0 ? { memory: Number(memory) * 2 ** 30 } : {}),
+      }),
   );
   opened.catch(() => {
     opened = null;

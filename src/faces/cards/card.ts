@@ -63,7 +63,13 @@ const common = {
 };
 
 const schema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('detector'), ...common, decoder: z.literal('blazeface') }),
+  z.strictObject({
+    kind: z.literal('detector'),
+    ...common,
+    decoder: z.literal('blazeface'),
+    /** Smallest score of a face; .6 when left out. */
+    threshold: z.number().min(0).max(1).optional(),
+  }),
   z.strictObject({
     kind: z.literal('classifier'),
     ...common,

@@ -1,6 +1,6 @@
 /** Cards of other people's face models: what they say, what is refused, and models of npm and ONNX files behind them. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -79,6 +79,11 @@ describe('a card', () => {
       'an unknown output',
       { outputs: { gender: { kind: 'scores', classes: ['a', 'b'] } } },
       /outputs\.gender\.kind/,
+    ],
+    [
+      'a threshold that is no share',
+      { kind: 'detector', decoder: 'blazeface', outputs: undefined, threshold: 2 },
+      /threshold: .*received 2/,
     ],
     ['one class', { outputs: { gender: { kind: 'logits', classes: ['a'] } } }, /outputs\.gender\.classes/],
   ])('with %s is refused', (_, change, message) => {
@@ -372,6 +377,13 @@ describe('models of npm', () => {
     const detector = loadFaceDetector(runtime, shipped('blazeface'), { retryScales: [], batchSize: 2 });
     expect(await detector.detect(batch)).toEqual([[], []]);
     await detector.release();
+    const card = path.join(folder, 'sees_faces.yaml');
+    writeFileSync(card, `${readFileSync(shipped('blazeface'), 'utf8')}threshold: 0.001\n`);
+    const credulous = loadFaceDetector(runtime, card, { retryScales: [], batchSize: 2 });
+    const [faces] = await credulous.detect(batch);
+    expect(faces!.length).toBeGreaterThan(0);
+    expect(faces!.every(({ score }) => score >= 0.001 && score < 0.6)).toBe(true);
+    await credulous.release();
     const classifier = loadAttributeClassifier(runtime, shipped('faceres'), { batchSize: 1 });
     const { probabilities, attributes } = await classifier.classify(batch, [null, [4, 4, 28, 28]]);
     expect(attributes.map(({ classes }) => classes.join())).toEqual(['female,male', 'young,old']);

@@ -36,8 +36,10 @@ export function openCardDetector(path: string): DetectorNetwork {
     const network = openCardNetwork(opened);
     const run = (images: Value) => ({ ...blazeFaceOutputs(network.run(images)) });
     run(sample(network));
+    const { threshold } = opened.card;
     return {
       side: network.side,
+      ...(threshold === undefined ? {} : { threshold }),
       run,
       decode: ({ scores, boxes }, options) =>
         decodeBlazeFace(scores as Float32Array, boxes as Float32Array, network.side, options),

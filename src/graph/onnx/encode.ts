@@ -77,7 +77,7 @@ export function encodeModel(outputs: Readonly<Record<string, Value>>, device = '
     ],
     graph: create(GraphProtoSchema, {
       name: 'evenhand',
-      node: encoder.nodes,
+      node: [...encoder.fixed, ...encoder.nodes],
       initializer: encoder.initializers,
       input: encoder.inputs.map(valueInfo),
       output: outputInfos.map(valueInfo),
@@ -127,6 +127,12 @@ function weightView(value: Value): WeightView | null {
 
 class Encoder implements EmitContext {
   readonly nodes: NodeProto[] = [];
+  /**
+   * Nodes that read nothing but weights and constants: they stand ahead of all others. Of what a node reads, ONNX Runtime
+   * first computes what stands last, with everything before it: a weight that is converted or turned behind the values that
+   * it is multiplied with would be held in full size while all of them are computed.
+   */
+  readonly fixed: NodeProto[] = [];
   readonly initializers: TensorProto[] = [];
   readonly inputs: NamedTensorType[] = [];
   readonly weights: EncodedWeight[] = [];
@@ -138,6 +144,7 @@ class Encoder implements EmitContext {
   readonly #names = new Map<Value, string>();
   readonly #views = new Map<Value, WeightView>();
   readonly #constants = new Map<string, string>();
+  readonly #fixedNames = new Set<string>(['']);
   #next = 0;
   #scope = '';
   readonly #outputNames = new Map<Value, string>();
@@ -205,9 +212,11 @@ class Encoder implements EmitContext {
   ): string[] {
     const names =
       typeof outputs === 'number' ? Array.from({ length: outputs }, () => `t${this.#next++}`) : [...outputs];
-    this.nodes.push(
+    const isFixed = inputs.every((name) => this.#fixedNames.has(name));
+    if (isFixed) for (const name of names) this.#fixedNames.add(name);
+    (isFixed ? this.fixed : this.nodes).push(
       create(NodeProtoSchema, {
-        name: `${this.#scope}#${this.nodes.length}`,
+        name: `${this.#scope}#${this.fixed.length + this.nodes.length}`,
         opType,
         domain,
         input: [...inputs],
@@ -218,16 +227,21 @@ class Encoder implements EmitContext {
     return names;
   }
 
+  #addInitializer(tensor: TensorProto): void {
+    this.initializers.push(tensor);
+    this.#fixedNames.add(tensor.name);
+  }
+
   constant(data: readonly number[] | TensorData, shape: Shape, dtype: DataType = 'float32'): string {
     const typed = toTensorData(data, dtype);
     const bytes = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
-    const key = bytes.length <= 4096 ? `${dtype}[${shape}]${String.fromCharCode(...bytes)}` : null;
+    const key = constantKey(typed, bytes, `${dtype}[${shape}]`);
     const known = key === null ? undefined : this.#constants.get(key);
     if (known !== undefined) return known;
     const name = `c${this.#next++}`;
     if (key !== null) this.#constants.set(key, name);
     this.constantBytes += bytes.length;
-    this.initializers.push(
+    this.#addInitializer(
       create(TensorProtoSchema, {
         name,
         dataType: ONNX_DATA_TYPE[dtype],
@@ -273,7 +287,7 @@ class Encoder implements EmitContext {
       offset: String(region.offset),
       length: String(region.length),
     };
-    this.initializers.push(
+    this.#addInitializer(
       create(TensorProtoSchema, {
         name: unique,
         dataType: ONNX_DATA_TYPE[type.dtype],
@@ -286,6 +300,14 @@ class Encoder implements EmitContext {
     );
     return unique;
   }
+}
+
+/** Names what is written once however often it is used: constants of few bytes, and those whose elements all agree. */
+function constantKey(typed: TensorData, bytes: Uint8Array, type: string): string | null {
+  if (bytes.length <= 4096) return `${type}${String.fromCharCode(...bytes)}`;
+  const first = bytes.subarray(0, typed.BYTES_PER_ELEMENT);
+  const isUniform = typed.every((element: number | bigint) => Object.is(element, typed[0]));
+  return isUniform ? `${type} all ${String.fromCharCode(...first)}` : null;
 }
 
 /** What an absolute path begins with: `/`, a drive such as `C:\\`, or a share of another machine. */

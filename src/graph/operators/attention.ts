@@ -83,7 +83,7 @@ const attentionOperator = defineOperator<AttentionAttributes>({
     const centring = neg(reduceSum(rowSums, { axes: [3], keepDimensions: true }));
     const centred = concat([cotangents[0]!, centring], 3);
     const ones = constant(
-      new Array<number>(elementCount(v!.shape.slice(0, 3))).fill(1),
+      new Float32Array(elementCount(v!.shape.slice(0, 3))).fill(1),
       [...v!.shape.slice(0, 3), 1],
       v!.dtype,
     );

@@ -115,7 +115,7 @@ const groupNormOperator = defineOperator<GroupNormAttributes>({
     const count = elementCount(x.shape) / (x.shape[0]! * groups);
     const shapeOf = (shape: readonly number[]) => context.constant(shape, [shape.length], 'int64');
     const [rows] = context.node('Reshape', [inputs[0]!, shapeOf([x.shape[0]!, groups, count])]);
-    const ones = context.constant(new Array<number>(count).fill(1), [count], x.dtype);
+    const ones = context.constant(new Float32Array(count).fill(1), [count], x.dtype);
     const normalized = `${outputs[0]}/normalized`;
     emitLayerNorm(context, [rows!, ones], [normalized, outputs[1]!, outputs[2]!], epsilon);
     const [full] = context.node('Reshape', [normalized, shapeOf(x.shape)]);

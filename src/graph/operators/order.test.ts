@@ -5,9 +5,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { gradient } from '../gradient.ts';
 import { Runtime } from '../runtime/runtime.ts';
 import type { Value } from '../value.ts';
-import { input, scope, topologicalOrder } from '../value.ts';
-import { add } from './arithmetic.ts';
+import { constant, input, scope, topologicalOrder } from '../value.ts';
+import { add, mul } from './arithmetic.ts';
 import { attention } from './attention.ts';
+import { cast } from './logic.ts';
 import { gemm } from './matmul.ts';
 import { after } from './order.ts';
 import { cos, exp, sin } from './unary.ts';
@@ -48,6 +49,14 @@ test.each([
   expect(order.indexOf('early')).toBeGreaterThanOrEqual(0);
   // Depth first from the last output, unless something stands against it.
   expect(order.indexOf('early') < order.indexOf('late')).toBe(ordered);
+});
+
+test('weights are converted only when what they are multiplied with is there', async () => {
+  const x = scope('values', () => exp(input('x', [2, 3])));
+  const half = constant([1, 2, 3, 4, 5, 6], [2, 3], 'float16');
+  const weights = scope('weights', () => cast(half, 'float32'));
+  const order = await ran({ y: mul(x, weights) }, { x: new Float32Array(6) });
+  expect(order).toEqual(['values', 'weights', 'mul']);
 });
 
 test('large cotangents flow on only after the gradients that are taken of them; small ones are left alone', () => {

@@ -37,6 +37,8 @@ export type Request =
       readonly settings: SessionSettings;
       /** Estimate of what a run takes beside the weights; 0 for little. */
       readonly workingBytes: number;
+      /** Bytes of weights that it reads from files. */
+      readonly mappedBytes: number;
     }
   | {
       readonly kind: 'run';
@@ -71,4 +73,6 @@ export interface WorkerSettings {
   readonly provider: string;
   /** Threads that one operator may use. */
   readonly threads: number;
+  /** Bytes of resident memory that the process is to stay within; null for whatever the machine has. */
+  readonly memory: number | null;
 }

@@ -25,6 +25,11 @@ export interface RuntimeOptions {
   readonly device?: Exclude<DeviceName, 'auto'>;
   /** Threads that one operator may use; all cores when left out. */
   readonly threads?: number;
+  /**
+   * Bytes of resident memory that the process is to stay within, in which large graphs give way to each other; whatever the
+   * machine has when left out. A graph that needs more by itself runs all the same.
+   */
+  readonly memory?: number;
 }
 
 /** For graphs whose weights take less than {@link LARGE_WEIGHTS}: whatever is fast. */
@@ -64,7 +69,8 @@ export class Runtime implements GraphRuntime {
   constructor(options: RuntimeOptions = {}) {
     this.device = options.device ?? 'cpu';
     this.threads = options.threads ?? availableParallelism();
-    const settings: WorkerSettings = { provider: this.device, threads: this.threads };
+    const { memory = null } = options;
+    const settings: WorkerSettings = { provider: this.device, threads: this.threads, memory };
     this.#worker = startWorker('./session_worker', import.meta.url, settings);
     this.#worker.on('message', (response: Response) => this.#settle(response));
     this.#worker.on('error', (error) => this.#fail(error));
@@ -113,6 +119,7 @@ export class Runtime implements GraphRuntime {
         externalRoot,
         settings: full,
         workingBytes,
+        mappedBytes: externalBytes(model),
       } as const;
       cached = { ready: this.#ask(request).then(() => undefined), holders: 0 };
       this.#sessions.set(key, cached);

@@ -10,6 +10,8 @@ export interface ShelfEntry<Session extends Closable> {
   create(): Promise<Session>;
   /** Bytes that a run takes beside the weights, which the session keeps for the next one; 0 for little. */
   readonly workingBytes: number;
+  /** Bytes of the weights' files that are read: they stay resident with the session. */
+  readonly mappedBytes: number;
   /** Whether it stays whatever happens: a profile ends with its session. */
   readonly stays: boolean;
 }
@@ -49,7 +51,7 @@ export class SessionShelf<Session extends Closable> {
     // Last in the order: used just now.
     this.#held.delete(key);
     this.#held.set(key, held);
-    if (!held.hasRun && held.entry.workingBytes > 0) await this.#makeRoom(held);
+    if (held.entry.workingBytes > 0) await this.#makeRoom(held);
     held.session ??= await held.entry.create();
     held.hasRun = true;
     return held.session;
@@ -68,7 +70,9 @@ export class SessionShelf<Session extends Closable> {
   }
 
   async #makeRoom(forWhom: Held<Session>): Promise<void> {
-    const needed = ARENA_FACTOR * forWhom.entry.workingBytes;
+    // Whoever has run holds what it needs: others go only if there is too little for all of them already.
+    const { workingBytes, mappedBytes } = forWhom.entry;
+    const needed = forWhom.hasRun ? 0 : ARENA_FACTOR * workingBytes + mappedBytes;
     for (const held of this.#held.values()) {
       if (this.#available() >= needed) return;
       if (held === forWhom || held.session === null || !held.hasRun) continue;

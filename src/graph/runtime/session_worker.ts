@@ -10,13 +10,20 @@ import { buffersOf } from './messages.ts';
 import { SessionShelf } from './session_shelf.ts';
 
 const settings = workerData as WorkerSettings;
-const sessions = new SessionShelf<ort.InferenceSession>(() => process.availableMemory());
+const sessions = new SessionShelf<ort.InferenceSession>(availableMemory);
 const port = parentPort!;
 /** Prefixes of the profiles that sessions write. */
 const profiles = new Map<string, string>();
 /** ONNX Runtime's passes that compute constants ahead and merge equal expressions. */
 const FOLDING = 'ConstantFolding;CommonSubexpressionElimination';
 let queue = Promise.resolve();
+
+/** Bytes that the process may still take: those of the machine or container, and of its own limit. */
+function availableMemory(): number {
+  const { memory } = settings;
+  const own = memory === null ? Number.POSITIVE_INFINITY : memory - process.memoryUsage.rss();
+  return Math.min(process.availableMemory(), own);
+}
 
 port.on('message', (request: Request) => {
   queue = queue.then(() => answer(request));
@@ -39,9 +46,9 @@ async function answer(request: Request): Promise<void> {
 async function handle(request: Request): Promise<Response> {
   const { id, session: key } = request;
   if (request.kind === 'create') {
-    const { workingBytes, settings: chosen } = request;
+    const { workingBytes, mappedBytes, settings: chosen } = request;
     const stays = chosen.profile !== null;
-    await sessions.add(key, { create: () => createSession(request), workingBytes, stays });
+    await sessions.add(key, { create: () => createSession(request), workingBytes, mappedBytes, stays });
     if (chosen.profile !== null) profiles.set(key, chosen.profile);
     return { id, done: true };
   }

@@ -57,6 +57,8 @@ export interface TensorFlowFile {
   readonly weights: ReadonlyMap<string, WeightElements>;
   /** References `node` or `node:index` of the outputs that its signature names; of nodes that no other reads, without one. */
   readonly outputs: readonly string[];
+  /** References of the outputs by the names that its signature gives them. */
+  readonly signature: ReadonlyMap<string, string>;
   /** Absolute paths of model.json and of its shards. */
   readonly files: readonly string[];
 }
@@ -81,8 +83,11 @@ export function readTensorFlow(file: string): TensorFlowFile {
   const nodes = new Map(node.map((each) => [each.name, each]));
   if (nodes.size !== node.length) throw new Error(`${name}: expected nodes of different names`);
   const signature = model.signature ?? model.userDefinedMetadata?.signature ?? model.modelTopology.signature;
-  const named = Object.entries(signature?.outputs ?? {}).map(([key, { name: tensor }]) => tensor ?? key);
-  return { name, nodes, weights, outputs: named.length > 0 ? named : terminalNodes(node), files };
+  const named = new Map(
+    Object.entries(signature?.outputs ?? {}).map(([key, { name: tensor }]) => [key, tensor ?? key]),
+  );
+  const outputs = named.size > 0 ? [...named.values()] : terminalNodes(node);
+  return { name, nodes, weights, outputs, signature: named, files };
 }
 
 function parseModel(file: string, name: string): z.output<typeof modelSchema> {

@@ -94,6 +94,27 @@ describe('shapes', () => {
     const { outputs } = withModelFile(model, (file) => importTensorFlow(file, { batch: 7 }));
     expect(outputs.y!.shape).toEqual([7, 6, 2]);
   });
+
+  test('outputs may be asked for by the names of the signature, and of nodes', () => {
+    const model: PlainModel = {
+      inputs: { x: [2, 3] },
+      nodes: [
+        { name: 'deep', op: 'Relu', inputs: ['x'] },
+        { name: 'Identity_1', op: 'Tanh', inputs: ['deep'] },
+      ],
+      outputs: ['Identity_1'],
+      signature: { score: 'Identity_1:0', deep: 'Identity_1:0' },
+    };
+    const outputs = withModelFile(model, (file) => {
+      expect(Object.keys(importTensorFlow(file).outputs)).toContain('Identity_1');
+      return importTensorFlow(file, { outputs: ['score', 'deep'] }).outputs;
+    });
+    expect(outputs.score!.node.operator.name).toBe('tanh');
+    expect(outputs.deep!.node.operator.name).not.toBe('tanh');
+    expect(() => withModelFile(model, (file) => importTensorFlow(file, { outputs: ['age'] }))).toThrow(
+      /expected a node age as an output, found none/,
+    );
+  });
 });
 
 describe('refused', () => {

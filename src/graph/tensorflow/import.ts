@@ -25,14 +25,14 @@ export interface TensorFlowOptions {
   readonly shapes?: Readonly<Record<string, Shape>>;
   /** Order of axes of images that go in and come out: [N, H, W, C] (when left out) or [N, C, H, W]. */
   readonly layout?: 'channelsLast' | 'channelsFirst';
-  /** Nodes whose values are wanted; those that the model's signature names when left out. */
+  /** Nodes or outputs of the signature, by name, whose values are wanted; all that the signature names when left out. */
   readonly outputs?: readonly string[];
 }
 
 /** A graph model as graph values. */
 export interface ImportedTensorFlow {
   readonly inputs: Readonly<Record<string, Value>>;
-  /** By the names of the nodes, without `:0`. */
+  /** By the names that were asked for, or else of the nodes, without `:0`. */
   readonly outputs: Readonly<Record<string, Value>>;
 }
 
@@ -104,7 +104,7 @@ class Importer {
   }
 
   importModel(): ImportedTensorFlow {
-    const { name, nodes, outputs } = this.#model;
+    const { name, nodes, outputs, signature } = this.#model;
     for (const key of [
       ...Object.keys(this.#options.inputs ?? {}),
       ...Object.keys(this.#options.shapes ?? {}),
@@ -116,7 +116,8 @@ class Importer {
     const wanted = this.#options.outputs ?? outputs;
     const first = this.#options.layout === 'channelsFirst';
     const named = wanted.map((reference) => {
-      const tensor = this.#tensor(reference, null);
+      const isNode = nodes.has(parseReference(reference).node);
+      const tensor = this.#tensor(isNode ? reference : (signature.get(reference) ?? reference), null);
       const value = first && tensor.shape.length === 4 ? tensor.planes() : tensor.plain();
       return [reference.replace(/:0$/, ''), value] as const;
     });

@@ -42,6 +42,8 @@ export interface PlainModel {
   readonly weights?: Readonly<Record<string, PlainWeight>>;
   readonly nodes: readonly PlainNode[];
   readonly outputs: readonly string[];
+  /** References of the outputs by the names of the signature; the nodes' own when left out. */
+  readonly signature?: Readonly<Record<string, string>>;
 }
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -129,7 +131,8 @@ export function withModelFile<T>(model: PlainModel, use: (file: string) => T): T
     writeFileSync(path.join(folder, 'a.bin'), new Uint8Array(weightData, 0, half));
     writeFileSync(path.join(folder, 'b.bin'), new Uint8Array(weightData, half));
     const file = path.join(folder, 'model.json');
-    const outputs = Object.fromEntries(model.outputs.map((name) => [name, { name }]));
+    const { signature = Object.fromEntries(model.outputs.map((name) => [name, name])) } = model;
+    const outputs = Object.fromEntries(Object.entries(signature).map(([key, name]) => [key, { name }]));
     const weightsManifest = [{ paths: ['a.bin', 'b.bin'], weights: weightSpecs }];
     writeFileSync(
       file,
