@@ -47,7 +47,7 @@ interface DemoOptions extends RuntimeChoice {
 /** The measurement: held-out occupations, drawn with few steps to fit into minutes on two cores. */
 const MEASUREMENT = Object.freeze({
   list: 'occupations',
-  prompts: 12,
+  prompts: 25,
   images: 24,
   seed: 1000,
   steps: 10,
