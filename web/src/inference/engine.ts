@@ -16,8 +16,8 @@ import { encodePng } from './png.ts';
 import { WebRuntime } from './web_runtime.ts';
 
 /**
- * One image at a time. Batches of 4 on Chromium's WebGPU drew Portraits with bytes of pixels that were 19 off the server's, where
- * single images are within 1.
+ * One image at a time: seen once each on Chromium's WebGPU in software, a batch of 4 drew Portraits with bytes of pixels up to 19
+ * off the server's, single images within 1. Why is not known.
  */
 const BATCHES = Object.freeze({ prompts: 1, denoiser: 1, decoder: 1 });
 
