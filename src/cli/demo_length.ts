@@ -21,16 +21,15 @@ const IMAGES_PER_ITERATION = 38;
 const FIXED_SECONDS = 15;
 
 /** Fewer iterations show little; more bring nothing that the noise of so small a measurement lets see. */
-const LEAST = 60;
-const MOST = 240;
+export const DEMO_ITERATIONS = Object.freeze({ least: 60, most: 240 });
 
 /**
- * Iterations that leave time for measuring once more. At least 60 and at most 240, whatever the time.
+ * Iterations that leave time for measuring once more; within {@link DEMO_ITERATIONS}, whatever the time.
  * @throws RangeError where no image was measured
  */
 export function demoIterations({ elapsed, measuring, images, minutes }: DemoPace): number {
   if (!(images > 0)) throw new RangeError(`images: expected at least 1, received ${images}`);
   const left = minutes * 60 - elapsed - measuring - FIXED_SECONDS;
   const fit = Math.floor(left / (IMAGES_PER_ITERATION * (measuring / images)));
-  return Math.min(MOST, Math.max(LEAST, fit));
+  return Math.min(DEMO_ITERATIONS.most, Math.max(DEMO_ITERATIONS.least, fit));
 }

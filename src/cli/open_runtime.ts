@@ -13,6 +13,24 @@ export interface RuntimeChoice {
   readonly memory?: number;
 }
 
+/** A runtime on a device that is known to work; what is left out is all that the machine has. */
+export function startRuntime({
+  device,
+  threads,
+  memory,
+}: {
+  readonly device: Exclude<DeviceName, 'auto'>;
+  readonly threads?: number | undefined;
+  /** Resident memory to stay within, in GiB. */
+  readonly memory?: number | undefined;
+}): Runtime {
+  return new Runtime({
+    device,
+    ...(threads === undefined ? {} : { threads }),
+    ...(memory === undefined ? {} : { memory: memory * 2 ** 30 }),
+  });
+}
+
 /**
  * Runs `work` on a runtime and closes it afterwards, whether or not the work succeeded.
  * @throws UsageError when the named device does not work here, with advice
@@ -25,11 +43,7 @@ export async function withRuntime<T>(
   const device = await selectDevice(name).catch((error: Error) => {
     throw new UsageError(error.message, { cause: error });
   });
-  const runtime = new Runtime({
-    device,
-    ...(threads === undefined ? {} : { threads }),
-    ...(memory === undefined ? {} : { memory: memory * 2 ** 30 }),
-  });
+  const runtime = startRuntime({ device, threads, memory });
   progress.note(`computing on ${device}${device === 'cpu' ? ` with ${runtime.threads} threads` : ''}`);
   try {
     return await work(runtime);

@@ -10,20 +10,10 @@ import type { FaceDetector } from '../faces/index.ts';
 import { writeFaceBank } from '../faces/index.ts';
 import { smoothImages, writeCompanion } from '../faces/testing/companions.ts';
 import { createImageLoss, uniformTarget } from '../fairness/index.ts';
-import {
-  add,
-  constant,
-  input,
-  LARGE_WEIGHTS,
-  mul,
-  peakActivations,
-  Runtime,
-  reduceSum,
-  weight,
-} from '../graph/index.ts';
+import { Runtime } from '../graph/index.ts';
 import { preparedCost, prepareFinetune } from './assemble.ts';
 import { configuredWeights, type FinetuneConfig, finetuneConfigSchema } from './config.ts';
-import { secondsPerUnit, sessionBytes } from './cost.ts';
+import { secondsPerUnit } from './cost.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import { createGuard } from './guard.ts';
@@ -354,33 +344,6 @@ describe('the cost of an iteration', () => {
     expect(bytes({ train: { part: 'unet', rank: 40 } })).toBeGreaterThan(
       bytes({ train: { part: 'unet', rank: 2 } }),
     );
-  });
-
-  it('counts values in the places of those that are used up: one in a chain, two where one waits', () => {
-    const x = input('x', [256]);
-    const chain = [1, 2, 3, 4].reduce((value, each) => mul(value, constant([each], [1])), x);
-    expect(peakActivations({ chain })).toBe(1024);
-    const first = mul(x, constant([2], [1]));
-    const later = [1, 2, 3].reduce((value, each) => mul(value, constant([each], [1])), first);
-    expect(peakActivations({ sum: add(first, later) })).toBe(2 * 1024);
-  });
-
-  it('holds small weights once a graph, mapped ones once for all graphs', () => {
-    const graphOver = (bytes: number, factor: number) => {
-      const file = path.join(folder, 'weights.safetensors');
-      const values = weight('w', [bytes / 4], 'float32', { file, offset: 0, length: bytes });
-      return { y: mul(reduceSum(values), constant([factor], [1])) };
-    };
-    const [mebibyte, session] = [2 ** 20, 20 * 2 ** 20];
-    // A sum of one element and its product: 8 bytes beside the weights.
-    const both = (bytes: number) => sessionBytes([graphOver(bytes, 2), graphOver(bytes, 3)]);
-    const small = 2 * (session + mebibyte + 2.3 * 8);
-    expect(both(mebibyte).all).toBeCloseTo(small, 6);
-    expect(both(mebibyte).least).toBeCloseTo(small, 6);
-    const large = session + 1.1 * 8;
-    expect(both(LARGE_WEIGHTS).all).toBeCloseTo(2 * large + LARGE_WEIGHTS, 6);
-    expect(both(LARGE_WEIGHTS).least).toBeCloseTo(large + LARGE_WEIGHTS, 6);
-    expect(sessionBytes([])).toEqual({ all: 0, least: 0 });
   });
 
   it('has a pace', async () => {

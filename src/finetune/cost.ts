@@ -94,18 +94,15 @@ export interface SessionBytes {
  * pages of their files.
  */
 export function sessionBytes(graphs: readonly Outputs[]): SessionBytes {
-  const isLarge = (graph: Outputs) => weightBytes(graph) >= LARGE_WEIGHTS;
-  const large = graphs.filter(isLarge).map((graph) => ({
-    weights: weightBytes(graph),
-    own: SESSION_BYTES + LARGE_GRAPH_FACTOR * peakActivations(graph),
-  }));
-  const small = graphs
-    .filter((graph) => !isLarge(graph))
-    .map((graph) => SESSION_BYTES + weightBytes(graph) + SMALL_GRAPH_FACTOR * peakActivations(graph));
+  const weighed = graphs.map((graph) => ({ graph, weights: weightBytes(graph) }));
+  const small = weighed
+    .filter(({ weights }) => weights < LARGE_WEIGHTS)
+    .map(({ graph, weights }) => SESSION_BYTES + weights + SMALL_GRAPH_FACTOR * peakActivations(graph));
+  const large = weighed
+    .filter(({ weights }) => weights >= LARGE_WEIGHTS)
+    .map((each) => ({ ...each, own: SESSION_BYTES + LARGE_GRAPH_FACTOR * peakActivations(each.graph) }));
   const shared = Object.fromEntries(
-    graphs
-      .filter(isLarge)
-      .flatMap((graph, i) => Object.entries(graph).map(([name, value]) => [`${i} ${name}`, value])),
+    large.flatMap(({ graph }, i) => Object.entries(graph).map(([name, value]) => [`${i} ${name}`, value])),
   );
   const sum = (bytes: readonly number[]) => bytes.reduce((total, each) => total + each, 0);
   return {

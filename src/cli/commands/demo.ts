@@ -12,7 +12,7 @@ import type { Runtime } from '../../graph/index.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
 import { loadConfig, peekConfig } from '../config.ts';
-import { demoIterations } from '../demo_length.ts';
+import { DEMO_ITERATIONS, demoIterations } from '../demo_length.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
@@ -59,7 +59,7 @@ const MINUTES = 8;
 
 const HELP = `
 It fine-tunes for as many iterations as fit into --minutes at the pace at which it measured the original model, between
-60 and 240; --set optimizer.iterations=N asks for a number, which draws the same images on every machine.
+${DEMO_ITERATIONS.least} and ${DEMO_ITERATIONS.most}; --set optimizer.iterations=N asks for a number, which draws the same images on every machine.
 
 In the output folder: report.html (self-contained), summary.json, grid.png, adapter.safetensors, and finetune/
 with the configuration and the log of the run. A stopped demo takes its fine-tuning up where it was.
@@ -152,9 +152,9 @@ async function run(
       minutes: options.minutes,
     });
   // What the user sets comes later among the overrides and so wins.
-  const run = configured([`optimizer.iterations=${iterations}`]);
-  progress.note(`2/3 fine-tuning for ${attribute}: ${run.optimizer.iterations} iterations`);
-  const tuned = await runFinetune(runtime, run, progress, signal);
+  const planned = configured([`optimizer.iterations=${iterations}`]);
+  progress.note(`2/3 fine-tuning for ${attribute}: ${planned.optimizer.iterations} iterations`);
+  const tuned = await runFinetune(runtime, planned, progress, signal);
   progress.note('3/3 measuring the fine-tuned model, from the same noise');
   const after = await measure(bench, plan, tuned.adapter, 'measure fine-tuned', progress, signal);
 

@@ -2,8 +2,9 @@
 
 import type { Task } from '../../cluster/worker_process.ts';
 import { serveTasks } from '../../cluster/worker_process.ts';
-import type { DeviceName } from '../../graph/index.ts';
-import { Runtime, selectDevice } from '../../graph/index.ts';
+import type { DeviceName, Runtime } from '../../graph/index.ts';
+import { selectDevice } from '../../graph/index.ts';
+import { startRuntime } from '../open_runtime.ts';
 import { checkAdapterTask } from './check_adapter.ts';
 import { createDrawing } from './draw.ts';
 import { createExporting } from './export.ts';
@@ -15,13 +16,12 @@ const [name = 'auto', threads = '0', memory = '0'] = process.argv.slice(2);
 let opened: Promise<Runtime> | null = null;
 
 function openRuntime(): Promise<Runtime> {
-  opened ??= selectDevice(name as DeviceName).then(
-    (device) =>
-      new Runtime({
-        device,
-        ...(Number(threads) > 0 ? { threads: Number(threads) } : {}),
-        ...(Number(memory) > 0 ? { memory: Number(memory) * 2 ** 30 } : {}),
-      }),
+  opened ??= selectDevice(name as DeviceName).then((device) =>
+    startRuntime({
+      device,
+      threads: Number(threads) || undefined,
+      memory: Number(memory) || undefined,
+    }),
   );
   opened.catch(() => {
     opened = null;

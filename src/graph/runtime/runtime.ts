@@ -89,25 +89,24 @@ export class Runtime implements GraphRuntime {
     outputs: Readonly<Record<string, Value>>,
     settings: Partial<SessionSettings> = {},
   ): Promise<Executable> {
-    const model = encodeModel(outputs, this.device);
-    const isLarge = externalBytes(model) >= LARGE_WEIGHTS;
-    return this.#open(model, settings, isLarge ? peakActivations(outputs) : 0);
+    return this.#open(encodeModel(outputs, this.device), settings, () => peakActivations(outputs));
   }
 
   /** Like {@link compile}, for a model that is encoded already. */
   load(model: EncodedModel, settings: Partial<SessionSettings> = {}): Promise<Executable> {
-    return this.#open(model, settings, 0);
+    return this.#open(model, settings, () => 0);
   }
 
   async #open(
     model: EncodedModel,
     settings: Partial<SessionSettings>,
-    workingBytes: number,
+    workingBytes: () => number,
   ): Promise<Executable> {
     if (this.#failure !== null) throw this.#failure;
     assertWeightsThere(model.weights);
-    const base = externalBytes(model) < LARGE_WEIGHTS ? SMALL_GRAPH : LARGE_GRAPH;
-    const full: SessionSettings = { ...base, ...settings };
+    const mappedBytes = externalBytes(model);
+    const isLarge = mappedBytes >= LARGE_WEIGHTS;
+    const full: SessionSettings = { ...(isLarge ? LARGE_GRAPH : SMALL_GRAPH), ...settings };
     const key = createHash('sha256').update(model.bytes).update(JSON.stringify(full)).digest('hex');
     let cached = this.#sessions.get(key);
     if (cached === undefined) {
@@ -118,8 +117,8 @@ export class Runtime implements GraphRuntime {
         bytes,
         externalRoot,
         settings: full,
-        workingBytes,
-        mappedBytes: externalBytes(model),
+        workingBytes: isLarge ? workingBytes() : 0,
+        mappedBytes,
       } as const;
       cached = { ready: this.#ask(request).then(() => undefined), holders: 0 };
       this.#sessions.set(key, cached);
