@@ -14,7 +14,7 @@ import { compareWith } from './compare.ts';
 import type { IterationFigures } from './finetune_iteration.ts';
 import { KERNEL_CASES, PEAK_CASE } from './kernels.ts';
 import type { BenchCase, BenchEntry, CaseTime } from './measure.ts';
-import { entryOf, FEW_RUNS, measureCase } from './measure.ts';
+import { entryOf, FEW_RUNS, measureCase, measureSideBySide } from './measure.ts';
 import { modelCases } from './models.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -59,6 +59,9 @@ async function runBench(
     for (const each of [...KERNEL_CASES, ...models]) {
       if (!only.test(each.name)) continue;
       times.push(await measureCase(runtime, each));
+      show(entryOf(times.at(-1)!, peak));
+      if (!models.includes(each)) continue;
+      times.push(await measureSideBySide(runtime, each));
       show(entryOf(times.at(-1)!, peak));
     }
     for (const each of fullSize === undefined ? [] : fullSizeCases(fullSize)) {

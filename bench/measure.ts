@@ -35,15 +35,23 @@ const RUNS: RunCounts = Object.freeze({ warmup: 2, least: 5, seconds: 1.5 });
 /** How often a graph runs that takes many seconds. */
 export const FEW_RUNS: RunCounts = Object.freeze({ warmup: 1, least: 2, seconds: 0 });
 
-/** Seconds of the fastest run of a compiled graph, and of its feeds' way to the worker and back. */
-export async function bestSeconds(executable: Executable, runs: RunCounts = RUNS): Promise<number> {
+/**
+ * Seconds of the fastest run of a compiled graph, and of its feeds' way to the worker and back.
+ * @param together runs that are begun at once; the seconds are of all of them
+ */
+export async function bestSeconds(
+  executable: Executable,
+  runs: RunCounts = RUNS,
+  together = 1,
+): Promise<number> {
   const feeds = randomFeeds(executable);
-  for (let run = 0; run < runs.warmup; run++) await executable.run(feeds);
+  const runAll = () => Promise.all(Array.from({ length: together }, () => executable.run(feeds)));
+  for (let run = 0; run < runs.warmup; run++) await runAll();
   let best = Number.POSITIVE_INFINITY;
   const begun = performance.now();
   for (let run = 0; run < runs.least || performance.now() - begun < runs.seconds * 1000; run++) {
     const started = performance.now();
-    await executable.run(feeds);
+    await runAll();
     best = Math.min(best, (performance.now() - started) / 1000);
   }
   return best;
@@ -74,7 +82,7 @@ export interface CaseTime {
 }
 
 /**
- * Times one case.
+ * Times one case, with every thread of the runtime.
  * @param runs how often; often enough for graphs that take milliseconds when left out
  */
 export async function measureCase(
@@ -84,10 +92,19 @@ export async function measureCase(
 ): Promise<CaseTime> {
   const outputs = build();
   const flops = countFlops(Object.values(outputs));
-  const executable = await runtime.compile(outputs);
+  const executable = await runtime.compile(outputs, { wide: true });
   const seconds = await bestSeconds(executable, runs);
   await executable.release();
   return { name, seconds, rate: flops / seconds };
+}
+
+/** Times one case with as many runs side by side as the runtime allows; the seconds are those of one of them. */
+export async function measureSideBySide(runtime: Runtime, { name, build }: BenchCase): Promise<CaseTime> {
+  const outputs = build();
+  const executable = await runtime.compile(outputs);
+  const seconds = (await bestSeconds(executable, RUNS, runtime.concurrency)) / runtime.concurrency;
+  await executable.release();
+  return { name: `${name}, side by side`, seconds, rate: countFlops(Object.values(outputs)) / seconds };
 }
 
 /**

@@ -26,7 +26,11 @@ const clock = () => {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { model: { type: 'string', default: PORTRAITS }, preset: { type: 'string', default: 'gender' } },
+  options: {
+    model: { type: 'string', default: PORTRAITS },
+    preset: { type: 'string', default: 'gender' },
+    threads: { type: 'string', default: '1' },
+  },
 });
 const output = mkdtempSync(path.join(tmpdir(), 'forecast-'));
 const overrides = [`output=${output}`, 'prompts.imagesPerPrompt=8', ...positionals];
@@ -34,10 +38,11 @@ const config = loadConfig(finetuneConfigSchema, { file: resolveConfigFile(values
 const prepare = (runtime: GraphRuntime) =>
   prepareFinetune(config, { runtime, modelDirectory: values.model, ...promptsOf(config) });
 
-const counting = new CountingRuntime({ threads: 1 });
-const runtime = new Runtime({ threads: 1 });
-const rates = await measureRates(runtime, clock);
+const threads = Number(values.threads);
+const counting = new CountingRuntime({ threads });
+const runtime = new Runtime({ threads });
 const dry = prepare(counting);
+const rates = await measureRates(runtime, { wide: dry.pipeline.concurrency === 1, clock });
 const forecast = await forecastIteration(dry, counting, rates, clock);
 const { peakBytes } = preparedCost(dry);
 await counting.close();

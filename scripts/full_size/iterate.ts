@@ -111,7 +111,7 @@ async function foretell() {
     return (user + system) / 1e6;
   };
   const counting = new CountingRuntime({ threads: 1 });
-  const rates = await measureRates(runtime, processorSeconds);
+  const rates = await measureRates(runtime, { clock: processorSeconds });
   const dry = prepare(counting);
   const forecast = await forecastIteration(dry, counting, rates, processorSeconds);
   const { peakBytes, leastBytes } = preparedCost(dry);

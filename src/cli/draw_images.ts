@@ -7,12 +7,14 @@ import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { readPlanes } from '../diffusion/image.ts';
 import { encodePng } from '../diffusion/image_metadata.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
-import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { drawingConcurrency, TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
 import type { SchedulerConfig } from '../diffusion/schedulers/scheduler_config.ts';
 import type { TextContext } from '../diffusion/text_context.ts';
 import { sha256OfFile } from '../evaluate/provenance.ts';
+import { chunk } from '../finetune/drawing.ts';
 import type { Runtime } from '../graph/index.ts';
+import { sideBySide } from '../graph/index.ts';
 import { imageDescription } from '../server/image_description.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { UsageError } from './errors.ts';
@@ -56,7 +58,7 @@ export function checkSize({ height, width, model }: DrawRequest): void {
 }
 
 /**
- * Draws the images of every prompt, batch by batch, and writes each batch before the next begins.
+ * Draws the images of every prompt, batch by batch, and writes each batch once it and those before it are drawn.
  * @returns paths of the files, in order
  * @throws the signal's reason when it is raised; what was finished by then is on disk
  */
@@ -67,13 +69,15 @@ export async function drawImages(
   signal: AbortSignal,
 ): Promise<string[]> {
   const { prompts, imagesPerPrompt, seed, batchSize, plan } = request;
-  const pipeline = new TextToImagePipeline(runtime, request.model.opened, {
-    denoiser: Math.min(batchSize, prompts.length * imagesPerPrompt),
-    decoder: Math.min(batchSize, prompts.length * imagesPerPrompt),
-  });
   const jobs = prompts.flatMap((prompt) =>
     Array.from({ length: imagesPerPrompt }, (_, i) => ({ prompt, seed: seed + i })),
   );
+  const concurrency = drawingConcurrency(runtime, request.model.opened);
+  const batch = Math.min(batchSize, Math.ceil(jobs.length / concurrency));
+  const pipeline = new TextToImagePipeline(runtime, request.model.opened, {
+    denoiser: batch,
+    decoder: batch,
+  });
   const { negativePrompt } = request;
   const describe = await imageDescriber({
     ...request,
@@ -86,14 +90,16 @@ export async function drawImages(
   });
   const files: string[] = [];
   const all = jobs.length * plan.steps.length;
-  let finished = 0;
-  for (let start = 0; start < jobs.length; start += batchSize) {
-    const batch = jobs.slice(start, start + batchSize);
-    const images = await drawBatch(pipeline, request, batch, signal, (step) =>
-      progress.update({ task: 'draw', step: finished + step * batch.length, steps: all }),
-    );
-    finished += batch.length * plan.steps.length;
-    for (const [i, job] of batch.entries()) {
+  const batches = chunk(jobs, batch);
+  const finished = batches.map(() => 0);
+  const draw = (position: number) =>
+    drawBatch(pipeline, request, batches[position]!, signal, (step) => {
+      finished[position] = step * batches[position]!.length;
+      const done = finished.reduce((sum, steps) => sum + steps, 0);
+      progress.update({ task: 'draw', step: done, steps: all });
+    });
+  await sideBySide(batches.length, concurrency, draw, async (images, position) => {
+    for (const [i, job] of batches[position]!.entries()) {
       const { pixels } = readPlanes(images, i, request.width, request.height);
       const png = await encodePng(
         pixels,
@@ -103,7 +109,7 @@ export async function drawImages(
       );
       files.push(writeNumbered(request.output, job.seed, png));
     }
-  }
+  });
   await pipeline.release();
   return files;
 }

@@ -54,9 +54,9 @@ export async function forecastRun(request: ForecastRequest): Promise<RunForecast
   const config = loadConfig(finetuneConfigSchema, { file: resolveConfigFile(request.config), overrides });
   const choice = request.threads === undefined ? {} : { threads: request.threads };
   const runtime = new Runtime({ device: await selectDevice(request.device ?? 'cpu'), ...choice });
-  const counting = new CountingRuntime({ threads: 1 });
+  const { device, threads } = runtime;
+  const counting = new CountingRuntime({ device, threads });
   try {
-    const rates = await measureRates(runtime);
     const prepared = prepareFinetune(config, {
       runtime: counting,
       modelDirectory: resolveModel(request.model ?? config.model),
@@ -64,6 +64,7 @@ export async function forecastRun(request: ForecastRequest): Promise<RunForecast
       scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
     });
     const { iterations } = prepared.settings;
+    const rates = await measureRates(runtime, { wide: prepared.pipeline.concurrency === 1 });
     const forecast = await forecastIteration(prepared, counting, rates);
     const { peakBytes, leastBytes } = preparedCost(prepared);
     const memory = {

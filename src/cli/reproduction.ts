@@ -1,10 +1,9 @@
 /** Carries out the reproduction: tells the cost, makes the parts that are not done, and writes the results after each. */
 
 import path from 'node:path';
-import { NO_ADAPTER } from '../diffusion/adapter.ts';
-import { drawLatents } from '../finetune/drawing.ts';
+import { secondsPerUnit } from '../finetune/cost.ts';
 import type { Runtime } from '../graph/index.ts';
-import type { Laboratory, Part, Results, Scale } from '../portraits/reproduction/index.ts';
+import type { Part, Results, Scale } from '../portraits/reproduction/index.ts';
 import {
   BUDGETS,
   commonSettings,
@@ -74,7 +73,9 @@ export async function runReproduction(
   const failed: string[] = [];
   if (left.length > 0) {
     const lab = openLaboratory({ runtime, model: folder, work, budget }, progress, signal);
-    const pace = OVERHEAD * (await secondsPerUnit(lab));
+    const guidanceScale = budget.guidanceScale ?? lab.pipeline.model.defaultGuidanceScale;
+    const trial = { guidanceScale, negativePrompt: '', prompts: ['a person'] };
+    const pace = OVERHEAD * (await secondsPerUnit(lab.pipeline, trial, signal));
     for (const part of left) {
       progress.note(`${part.name}: about ${formatDuration(pace * unitsOf([part], budget))}, ${part.summary}`);
     }
@@ -98,22 +99,4 @@ export async function runReproduction(
   }
   if (failed.length > 0) throw new Failure(`${failed.length} parts failed\n${failed.join('\n')}`);
   return page;
-}
-
-/** Seconds of one U-Net evaluation of one image in a full batch: the second of two trials, for the first one compiles. */
-async function secondsPerUnit({ pipeline, budget, signal }: Laboratory): Promise<number> {
-  const guidanceScale = budget.guidanceScale ?? pipeline.model.defaultGuidanceScale;
-  const seeds = Array.from({ length: pipeline.batchSizes.denoiser }, (_, i) => i);
-  const request = {
-    prompt: 'a person',
-    negativePrompt: '',
-    guidanceScale,
-    seeds,
-    steps: 2,
-    adapter: NO_ADAPTER,
-  };
-  await drawLatents(pipeline, { ...request, signal });
-  const started = performance.now();
-  await drawLatents(pipeline, { ...request, signal });
-  return (performance.now() - started) / 1000 / (2 * 2 * seeds.length);
 }

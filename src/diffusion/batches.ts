@@ -28,3 +28,8 @@ export function putBatch(
   const kept = Math.min(batch.length / itemSize, count - start);
   target.set(batch.subarray(0, kept * itemSize), start * itemSize);
 }
+
+/** The smallest size, at most `most`, with which no more batches are needed for `count` items than with `most`. */
+export function evenBatchSize(count: number, most: number): number {
+  return Math.ceil(count / Math.ceil(count / most));
+}

@@ -1,6 +1,7 @@
-/** Draws images one batch after the other, with previews on the way: the same on a server and in a browser. */
+/** Draws images batch by batch, with previews on the way: the same on a server and in a browser. */
 
 import type { GraphRuntime } from '../graph/building.ts';
+import { sideBySide } from '../graph/building.ts';
 import type { Adapter } from './adapter.ts';
 import type { RgbImage } from './image.ts';
 import { readPlanes } from './image.ts';
@@ -62,7 +63,8 @@ export async function drawImages<On extends GraphRuntime>(
 ): Promise<void> {
   const size = pipeline.latentSize(height, width);
   const batch = pipeline.batchSizes.denoiser;
-  for (let start = 0; start < images.length; start += batch) {
+  await sideBySide(Math.ceil(images.length / batch), pipeline.concurrency, async (position) => {
+    const start = position * batch;
     const part = images.slice(start, start + batch);
     let previews = Promise.resolve();
     const showPreviews = (step: number, steps: number, latents: Float32Array) => {
@@ -101,5 +103,5 @@ export async function drawImages<On extends GraphRuntime>(
     for (let i = 0; i < part.length; i++) {
       await observer.onImage(start + i, readPlanes(decoded, i, width, height));
     }
-  }
+  });
 }

@@ -1,8 +1,16 @@
 /** Text to image: encodes prompts, samples latents with classifier-free guidance, decodes images. */
 
+import { LARGE_WEIGHTS, sideBySide, weightBytes } from '../graph/building.ts';
 import type { Executable, GraphRuntime, Runtime } from '../graph/index.ts';
 import type { Adapter } from './adapter.ts';
-import { adapterFeeds, adapterLayout, feedsOfPart, layoutKey, NO_ADAPTER } from './adapter.ts';
+import {
+  adapterFeeds,
+  adapterLayout,
+  feedsOfPart,
+  layoutKey,
+  NO_ADAPTER,
+  NO_ADAPTER_LAYOUT,
+} from './adapter.ts';
 import type { TextToImageModel } from './assemble_model.ts';
 import { putBatch, takeBatch } from './batches.ts';
 import type { LatentSize } from './graphs.ts';
@@ -27,7 +35,7 @@ export interface SampleRequest {
   readonly adapter?: Adapter;
   /** Keep what entered the denoiser at each step (adjusted direct finetuning needs it). */
   readonly keepTrajectory?: boolean;
-  /** Called after each step of each batch. */
+  /** Called after each step of each batch; batches may take turns. */
   readonly onStep?: (event: StepEvent) => void;
   readonly signal?: AbortSignal;
 }
@@ -67,6 +75,7 @@ export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
   readonly runtime: On;
   readonly batchSizes: BatchSizes;
   readonly #graphs = new Map<string, Promise<Executable>>();
+  #concurrency: number | null = null;
 
   /** Graphs are compiled when first needed, one for each shape and adapter layout. */
   constructor(runtime: On, model: TextToImageModel, batchSizes: Partial<BatchSizes> = {}) {
@@ -84,6 +93,12 @@ export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
       }
     }
     return { height: height / downscale, width: width / downscale };
+  }
+
+  /** How many batches are worth computing at once, see {@link drawingConcurrency}. */
+  get concurrency(): number {
+    this.#concurrency ??= drawingConcurrency(this.runtime, this.model);
+    return this.#concurrency;
   }
 
   /** Elements of one prompt's condition. */
@@ -144,12 +159,13 @@ export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
     const latents = new Float32Array(seeds.length * elements);
     const trajectory = keepTrajectory ? plan.steps.map(() => new Float32Array(latents.length)) : [];
     const batchSize = this.batchSizes.denoiser;
-    for (let start = 0; start < seeds.length; start += batchSize) {
+    await sideBySide(Math.ceil(seeds.length / batchSize), this.concurrency, async (position) => {
+      const start = position * batchSize;
       const batch = await this.#sampleBatch(request, start, (index, values) => {
         if (keepTrajectory) putBatch(trajectory[index]!, elements, seeds.length, start, values);
       });
       putBatch(latents, elements, seeds.length, start, batch);
-    }
+    });
     return { latents, trajectory };
   }
 
@@ -225,12 +241,13 @@ export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
     }));
     const pixels = 3 * size.height * size.width * this.model.downscale ** 2;
     const images = new Float32Array(count * pixels);
-    for (let start = 0; start < count; start += batchSize) {
+    await sideBySide(Math.ceil(count / batchSize), this.concurrency, async (position) => {
+      const start = position * batchSize;
       const outputs = await executable.run({
         latents: takeBatch(latents, elements, count, start, batchSize),
       });
       putBatch(images, pixels, count, start, outputs.images as Float32Array);
-    }
+    });
     return images;
   }
 
@@ -250,4 +267,15 @@ export class TextToImagePipeline<On extends GraphRuntime = Runtime> {
     }
     return graph;
   }
+}
+
+/**
+ * How many batches are worth computing at once: as many as a runtime has places for graphs, but one where the denoiser is large
+ * and its sessions would only wait for each other.
+ */
+export function drawingConcurrency({ concurrency }: GraphRuntime, model: TextToImageModel): number {
+  if (concurrency === 1) return 1;
+  const side = model.defaultSide / model.downscale;
+  const { value: output } = guidedDenoiser(model, 1, { height: side, width: side }, NO_ADAPTER_LAYOUT, false);
+  return weightBytes({ output }) >= LARGE_WEIGHTS ? 1 : concurrency;
 }

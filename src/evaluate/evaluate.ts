@@ -9,6 +9,7 @@ import { createPlan } from '../diffusion/schedulers/create_plan.ts';
 import type { AttributeClassifier, FaceDetector } from '../faces/index.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
 import { observe } from '../fairness/index.ts';
+import { sideBySide } from '../graph/index.ts';
 import type { AttributeResult, PromptPredictions } from './attribute_result.ts';
 import { measureAttribute } from './attribute_result.ts';
 import type { ImageFeatures } from './image_features.ts';
@@ -67,33 +68,52 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
   const { keepPrompts = prompts.length } = request;
   const batchSize = pipeline.batchSizes.denoiser;
   const all = prompts.length * imagesPerPrompt;
-  const judged: JudgedPrompt[] = [];
-  const kept: JudgedImage[] = [];
+  const drawers = prompts.map((prompt) => partDrawer(request, prompt));
+  const places = prompts.flatMap((_, position) =>
+    Array.from({ length: Math.ceil(imagesPerPrompt / batchSize) }, (_, i) => ({
+      position,
+      first: i * batchSize,
+      count: Math.min(batchSize, imagesPerPrompt - i * batchSize),
+    })),
+  );
+  const parts: JudgedPart[][] = prompts.map(() => []);
+  /** Images' worth of finished steps of parts in work. */
+  const begun = new Map<number, number>();
   let done = 0;
-  for (const [position, prompt] of prompts.entries()) {
-    const draw = partDrawer(request, prompt);
-    const parts: JudgedPart[] = [];
-    for (let first = 0; first < imagesPerPrompt; first += batchSize) {
-      request.signal?.throwIfAborted();
-      const count = Math.min(batchSize, imagesPerPrompt - first);
-      const seeds = Array.from({ length: count }, (_, i) => seed + position * imagesPerPrompt + first + i);
-      const pictures = position < keepPrompts ? Math.max(0, Math.min(count, keep - first)) : 0;
-      const known = (await record?.find(prompt, seeds, pictures)) ?? null;
-      const part =
-        known ??
-        (await draw(seeds, pictures, (step, steps) => request.onStep?.(done + (step / steps) * count, all)));
-      done += count;
-      if (known === null) {
-        await record?.add(part);
-        request.onProgress?.(done, all);
-      }
-      request.onJudged?.(part);
-      parts.push(part);
+  const judge = async (place: number) => {
+    request.signal?.throwIfAborted();
+    const { position, first, count } = places[place]!;
+    const seeds = Array.from({ length: count }, (_, i) => seed + position * imagesPerPrompt + first + i);
+    const pictures = position < keepPrompts ? Math.max(0, Math.min(count, keep - first)) : 0;
+    const known = (await record?.find(prompts[position]!, seeds, pictures)) ?? null;
+    const part =
+      known ??
+      (await drawers[position]!(seeds, pictures, (step, steps) => {
+        begun.set(place, (step / steps) * count);
+        request.onStep?.(
+          [...begun.values()].reduce((sum, images) => sum + images, done),
+          all,
+        );
+      }));
+    return { part, isNew: known === null };
+  };
+  await sideBySide(places.length, pipeline.concurrency, judge, async ({ part, isNew }, place) => {
+    const { position, count } = places[place]!;
+    begun.delete(place);
+    done += count;
+    if (isNew) {
+      await record?.add(part);
+      request.onProgress?.(done, all);
     }
-    judged.push(joinParts(parts));
-    kept.push(...parts.flatMap((part) => keptImages(part, classifier.attributes)));
-  }
-  return { attributes: classifier.attributes, prompts: judged, kept, images: done };
+    request.onJudged?.(part);
+    parts[position]!.push(part);
+  });
+  return {
+    attributes: classifier.attributes,
+    prompts: parts.map(joinParts),
+    kept: parts.flat().flatMap((part) => keptImages(part, classifier.attributes)),
+    images: done,
+  };
 }
 
 /** A function that draws and judges images of one prompt; the prompt is encoded when it is first called. */

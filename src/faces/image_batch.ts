@@ -1,7 +1,7 @@
 /** Batches of images in memory, and graphs over images that run in batches of a fixed size. */
 
 import type { Executable, NamedTensorType, Runtime, TensorData, Tensors, Value } from '../graph/index.ts';
-import { elementCount } from '../graph/index.ts';
+import { elementCount, sideBySide } from '../graph/index.ts';
 
 /** Images of equal size as float32 planes in -1..1. */
 export interface ImageBatch {
@@ -77,7 +77,7 @@ export async function compileBatched(
     }
   }
   return {
-    run: (count, feeds) => runBatches(executable, batchSize, count, feeds),
+    run: (count, feeds) => runBatches(executable, { batchSize, limit: runtime.concurrency }, count, feeds),
     async release() {
       await executable.release();
     },
@@ -86,7 +86,7 @@ export async function compileBatched(
 
 async function runBatches(
   { inputs, outputs, run }: Executable,
-  batchSize: number,
+  { batchSize, limit }: { readonly batchSize: number; readonly limit: number },
   count: number,
   feeds: Tensors,
 ): Promise<Record<string, TensorData>> {
@@ -102,7 +102,8 @@ async function runBatches(
   }
   const results: Record<string, TensorData> = {};
   for (const each of outputs) results[each.name] = emptyTensor(each, count * itemLength(each));
-  for (let start = 0; start < count; start += batchSize) {
+  await sideBySide(Math.ceil(count / batchSize), limit, async (position) => {
+    const start = position * batchSize;
     const end = Math.min(count, start + batchSize);
     const batch: Record<string, TensorData> = {};
     for (const each of inputs) {
@@ -116,7 +117,7 @@ async function runBatches(
       const part = computed[each.name]!.subarray(0, (end - start) * length);
       results[each.name]!.set(part as never, start * length);
     }
-  }
+  });
   return results;
 }
 

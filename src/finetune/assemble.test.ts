@@ -84,7 +84,7 @@ describe('micro-batches', () => {
     const whole = prepare();
     const parts = prepare({ microBatch: 2 });
     expect(parts.pipeline.batchSizes).toMatchObject({ denoiser: 2, decoder: 2 });
-    expect(whole.pipeline.batchSizes).toMatchObject({ denoiser: 8, decoder: 8 });
+    expect(whole.pipeline.batchSizes).toMatchObject({ denoiser: 5, decoder: 5 });
     const base = initialAdapter(whole.model, whole.settings.part, 1);
     const tensors = [...trainedTensors(base)].map(([name, values]): [string, Float32Array] => [
       name,

@@ -1,5 +1,6 @@
 /** From a configuration to a run that is ready to start: model, judges, objective and settings. */
 
+import { evenBatchSize } from '../diffusion/batches.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import { openTextToImageModel } from '../diffusion/model.ts';
 import type { BatchSizes } from '../diffusion/pipeline.ts';
@@ -84,18 +85,18 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const opened = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
   const model = withPrecision(opened, config.precision ?? 'float32');
   const folders = configuredJudges(config);
-  const { microBatch } = config;
-  const batch = microBatch === undefined ? {} : { batchSize: Math.min(microBatch, DEFAULT_BATCH_SIZE) };
-  const judges = loadJudges(runtime, modelDirectory, folders, batch);
+  const { microBatch, prompts } = config;
+  const batchSize = batchSizeOf({ ...prompts, ...(microBatch === undefined ? {} : { microBatch }) });
+  const judges = loadJudges(runtime, modelDirectory, folders, { batchSize });
   const targets = targetsOf(config, judges, resources);
-  const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), ...batch });
-  const sizes = { ...resources.batchSizes, ...limitedSizes(microBatch, resources.batchSizes) };
+  const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), batchSize });
+  const sizes = { ...resources.batchSizes, ...limitedSizes(batchSize, resources.batchSizes) };
   const isShared = resources.pipeline !== undefined && fits(resources.pipeline, config);
   const pipeline = isShared ? resources.pipeline! : new TextToImagePipeline(runtime, model, sizes);
   const scores = (resources.scores ?? []).map((score, i) =>
-    scoreObjective(runtime, score, { ...config.objectives[i]!, ...batch }),
+    scoreObjective(runtime, score, { ...config.objectives[i]!, batchSize }),
   );
-  const guard = openGuard(runtime, config, modelDirectory, judges.detector, batch.batchSize);
+  const guard = openGuard(runtime, config, modelDirectory, judges.detector, batchSize);
   checkBestMetric(config, targets, guardFolders(config, modelDirectory));
   return {
     model,
@@ -177,17 +178,24 @@ function checkBestMetric(
 /** What an iteration of a prepared run costs, its loss included in the memory. */
 export function preparedCost({ model, pipeline, judges, settings }: PreparedFinetune): IterationCost {
   const side = model.defaultSide;
-  const batch = Math.min(settings.microBatch ?? DEFAULT_BATCH_SIZE, DEFAULT_BATCH_SIZE);
+  const batch = batchSizeOf(settings);
   return iterationCost(pipeline, settings, [imageLossGraph(judges, batch, { height: side, width: side })]);
 }
 
-/** Batch sizes of the pipeline, none above `microBatch`. */
+/** Images that the graphs of a run compute at once: batches of a prompt's images, or of a micro-batch, without many places to fill up. */
+function batchSizeOf({
+  imagesPerPrompt,
+  microBatch = imagesPerPrompt,
+}: Pick<FinetuneSettings, 'imagesPerPrompt' | 'microBatch'>): number {
+  return evenBatchSize(Math.min(microBatch, imagesPerPrompt), DEFAULT_BATCH_SIZE);
+}
+
+/** Batch sizes of the pipeline, none above `most`. */
 function limitedSizes(
-  microBatch: number | undefined,
-  { denoiser = DEFAULT_BATCH_SIZE, decoder = DEFAULT_BATCH_SIZE }: Partial<BatchSizes> = {},
+  most: number,
+  { denoiser = most, decoder = most }: Partial<BatchSizes> = {},
 ): Partial<BatchSizes> {
-  if (microBatch === undefined) return {};
-  return { denoiser: Math.min(microBatch, denoiser), decoder: Math.min(microBatch, decoder) };
+  return { denoiser: Math.min(most, denoiser), decoder: Math.min(most, decoder) };
 }
 
 function trainedPart({ train }: FinetuneConfig): TrainedPart {

@@ -68,7 +68,7 @@ export function iterationCost(
   const adapter = initialAdapter(pipeline.model, settings.part, settings.seed);
   const parameters = [...trainedTensors(adapter).values()].reduce((sum, { length }) => sum + length, 0);
   const graphs = [...runGraphs(pipeline, settings, adapterLayout(adapter)), ...others];
-  const sessions = sessionBytes(graphs);
+  const sessions = sessionBytes(graphs, pipeline.concurrency);
   const rest = PROCESS_BYTES + STATE_COPIES * 4 * parameters + imageBytes(pipeline, settings, evaluations);
   return {
     images,
@@ -92,12 +92,16 @@ export interface SessionBytes {
 /**
  * Estimated memory of the sessions of graphs. Small graphs each have their own copy of their weights; large ones share the
  * pages of their files.
+ * @param copies sessions of each small graph: as many as there are runs side by side
  */
-export function sessionBytes(graphs: readonly Outputs[]): SessionBytes {
+export function sessionBytes(graphs: readonly Outputs[], copies = 1): SessionBytes {
   const weighed = graphs.map((graph) => ({ graph, weights: weightBytes(graph) }));
   const small = weighed
     .filter(({ weights }) => weights < LARGE_WEIGHTS)
-    .map(({ graph, weights }) => SESSION_BYTES + weights + SMALL_GRAPH_FACTOR * peakActivations(graph));
+    .map(
+      ({ graph, weights }) =>
+        copies * (SESSION_BYTES + weights + SMALL_GRAPH_FACTOR * peakActivations(graph)),
+    );
   const large = weighed
     .filter(({ weights }) => weights >= LARGE_WEIGHTS)
     .map((each) => ({ ...each, own: SESSION_BYTES + LARGE_GRAPH_FACTOR * peakActivations(each.graph) }));
@@ -145,32 +149,43 @@ function runGraphs(
   ];
 }
 
-/** Bytes of the images, originals and gradient that are held at once, and of the latents of every step. */
+/** Bytes of the images, originals and gradient that are held at once, and of the latents of every step, of the prompts in work. */
 function imageBytes(
-  { model }: TextToImagePipeline,
-  { imagesPerPrompt, microBatch = imagesPerPrompt }: FinetuneSettings,
+  { model, concurrency }: TextToImagePipeline,
+  { imagesPerPrompt, microBatch = imagesPerPrompt, promptsPerIteration = 1 }: FinetuneSettings,
   evaluations: number,
 ): number {
+  const prompts = Math.min(promptsPerIteration, concurrency);
   const side = model.defaultSide / model.downscale;
   const latents = model.unet.config.in_channels * side * side;
   const pixels = 3 * model.defaultSide ** 2;
-  return 4 * (3 * Math.min(microBatch, imagesPerPrompt) * pixels + imagesPerPrompt * latents * evaluations);
+  const images = 3 * Math.min(microBatch, imagesPerPrompt) * pixels;
+  return 4 * prompts * (images + imagesPerPrompt * latents * evaluations);
 }
 
 /**
- * Seconds of one unit, from a trial: one sampling step of a full batch, the second of two, for the first one compiles.
+ * Seconds of one unit, from a trial: one sampling step of as many full batches as are drawn at once, the second of two, for the
+ * first one compiles.
  */
 export async function secondsPerUnit(
   pipeline: TextToImagePipeline,
-  settings: FinetuneSettings,
+  settings: Pick<FinetuneSettings, 'guidanceScale' | 'negativePrompt' | 'prompts'>,
+  signal?: AbortSignal,
 ): Promise<number> {
   const { guidanceScale, negativePrompt, prompts } = settings;
-  const seeds = Array.from({ length: pipeline.batchSizes.denoiser }, (_, i) => i);
-  const request = { prompt: prompts[0]!, negativePrompt, guidanceScale, seeds, adapter: NO_ADAPTER };
-  const steps = 1;
-  await drawLatents(pipeline, { ...request, steps });
+  const seeds = Array.from({ length: pipeline.batchSizes.denoiser * pipeline.concurrency }, (_, i) => i);
+  const request = {
+    prompt: prompts[0]!,
+    negativePrompt,
+    guidanceScale,
+    seeds,
+    steps: 1,
+    adapter: NO_ADAPTER,
+    signal,
+  };
+  await drawLatents(pipeline, request);
   const started = performance.now();
-  await drawLatents(pipeline, { ...request, steps });
+  await drawLatents(pipeline, request);
   const units = seeds.length * (guidanceScale === 1 ? 1 : 2);
   return (performance.now() - started) / 1000 / units;
 }

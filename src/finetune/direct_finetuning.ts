@@ -14,7 +14,8 @@ import type { LatentSize } from '../diffusion/graphs.ts';
 import { contextLength } from '../diffusion/graphs.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { SamplerPlan } from '../diffusion/schedulers/plan.ts';
-import type { Executable } from '../graph/index.ts';
+import type { Executable, TensorData } from '../graph/index.ts';
+import { sideBySide } from '../graph/index.ts';
 import { walkBackwards } from './exact_route.ts';
 import { LossScale } from './loss_scale.ts';
 import type { GuidanceBranches, Outputs } from './product_graphs.ts';
@@ -106,13 +107,14 @@ export class DirectFinetuning {
     const pixels = imageGradient.length / count;
     const result = new Float32Array(latents.length);
     const scale = this.lossScale?.value ?? 1;
-    for (let start = 0; start < count; start += batchSize) {
+    await sideBySide(Math.ceil(count / batchSize), pipeline.concurrency, async (position) => {
+      const start = position * batchSize;
       const outputs = await executable.run({
         latents: takeBatch(latents, elements, count, start, batchSize),
         cotangent: scaled(takeBatch(imageGradient, pixels, count, start, batchSize), scale),
       });
       putBatch(result, elements, count, start, scaled(outputs.result as Float32Array, 1 / scale));
-    }
+    });
     return result;
   }
 
@@ -144,15 +146,18 @@ export class DirectFinetuning {
       const product = async (index: number, cotangent: Float32Array, factor: number) => {
         request.signal?.throwIfAborted();
         noteNorms(scales, request, index, { cotangent, factor, count, start, elements });
-        const { latent_gradient, ...outputs } = await executable.run({
+        return executable.run({
           ...fixed,
           latents: takeBatch(request.trajectory[index]!, elements, count, start, batchSize),
           timestep: Float32Array.of(plan.steps[index]!.timestep),
           cotangent,
           factor: Float32Array.of(factor * scale),
         });
+      };
+      const add = (index: number, outputs: Readonly<Record<string, TensorData>>) => {
         const trained: Record<string, Float32Array> = {};
         for (const [name, values] of Object.entries(outputs)) {
+          if (name === 'latent_gradient') continue;
           const part = scaled(values as Float32Array, 1 / scale);
           if (name === 'condition' || name === 'unconditional')
             addBatch(result[name], context, count, start, part);
@@ -160,17 +165,24 @@ export class DirectFinetuning {
         }
         for (const [name, part] of Object.entries(trained)) accumulate(result.unet, name, part);
         request.onGradients?.(index, trained);
-        return latent_gradient === undefined
-          ? NO_GRADIENT
-          : scaled(latent_gradient as Float32Array, 1 / scale);
       };
       const cotangents = takeBatch(latentGradient, elements, count, start, batchSize).slice();
       // The items that pad the last batch must not add to the shared gradients of the U-Net.
       cotangents.fill(0, Math.min(batchSize, count - start) * elements);
       if (route.kind === 'exact') {
-        await walkBackwards(plan, cotangents, (index, cotangent) => product(index, cotangent, 1));
+        await walkBackwards(plan, cotangents, async (index, cotangent) => {
+          const outputs = await product(index, cotangent, 1);
+          add(index, outputs);
+          return scaled(outputs.latent_gradient as Float32Array, 1 / scale);
+        });
       } else {
-        for (const { index, factor } of route.timesteps) await product(index, cotangents, factor);
+        const { timesteps } = route;
+        await sideBySide(
+          timesteps.length,
+          pipeline.concurrency,
+          (i) => product(timesteps[i]!.index, cotangents, timesteps[i]!.factor),
+          (outputs, i) => add(timesteps[i]!.index, outputs),
+        );
       }
     }
     return { ...result, scales: listScales(plan, scales) };
@@ -254,9 +266,6 @@ export class DirectFinetuning {
     return graph;
   }
 }
-
-/** What a product that gives no gradient of the latents returns in its place. */
-const NO_GRADIENT = new Float32Array(0);
 
 /** Values times a power of two; the array itself for 1. */
 function scaled(values: Float32Array, factor: number): Float32Array {

@@ -82,6 +82,7 @@ export interface IterationForecast {
 /**
  * Runs two iterations on a counting runtime, the first to build the graphs.
  * @param context an iteration's, prepared on `runtime`; images have no faces, so that detectors look for them at every scale
+ * @param rates of one of the runs that go side by side
  * @param clock seconds so far; of the wall when left out
  */
 export async function forecastIteration(
@@ -103,7 +104,10 @@ export async function forecastIteration(
   await iterate(1);
   const around = clock() - started;
   const graphs = runtime.counted
-    .map((graph) => ({ ...graph, seconds: graph.runs * secondsOf(graph.work, rates) }))
+    .map((graph) => ({
+      ...graph,
+      seconds: (graph.runs * secondsOf(graph.work, rates)) / pipeline.concurrency,
+    }))
     .sort((a, b) => b.seconds - a.seconds);
   return {
     seconds: graphs.reduce((sum, { seconds }) => sum + seconds, around),

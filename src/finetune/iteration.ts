@@ -5,6 +5,7 @@ import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import type { Generator } from '../diffusion/noise.ts';
 import { createGenerator } from '../diffusion/noise.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { allSideBySide, sideBySide } from '../graph/index.ts';
 import type { DirectFinetuning, TimestepScale } from './direct_finetuning.ts';
 import { accumulate } from './direct_finetuning.ts';
 import type { DrawnLatents, DrawRequest } from './drawing.ts';
@@ -61,18 +62,18 @@ export async function computeIteration(
   const dropped = dropFeatures(adapter, rate, { seed, iteration });
   const gradients = new Map<string, Float32Array>();
   const judged: Judged[] = [];
-  for (const [i, prompt] of prompts.entries()) {
-    const batch = {
-      index: iteration * promptsPerIteration + i,
-      prompt,
-      steps,
-      adapter: dropped.adapter,
-      signal,
-    };
-    const found = await computeBatch(context, batch);
-    for (const [name, values] of found.gradients) accumulate(gradients, name, values);
-    judged.push(found);
-  }
+  await sideBySide(
+    prompts.length,
+    context.pipeline.concurrency,
+    (i) => {
+      const index = iteration * promptsPerIteration + i;
+      return computeBatch(context, { index, prompt: prompts[i]!, steps, adapter: dropped.adapter, signal });
+    },
+    ({ gradients: own, ...found }) => {
+      for (const [name, values] of own) accumulate(gradients, name, values);
+      judged.push(found);
+    },
+  );
   const share = 1 / prompts.length;
   if (prompts.length > 1) {
     for (const values of gradients.values()) for (let i = 0; i < values.length; i++) values[i]! *= share;
@@ -182,9 +183,14 @@ async function judgeable(
   iteration: number,
   request: DrawRequest,
 ): Promise<{ readonly drawn: DrawnLatents; readonly images: ObjectiveRequest }> {
-  const drawn = await drawLatents(pipeline, request);
-  const images = await pipeline.decode(drawn.latents, drawn.size);
-  const originals = await drawImages(pipeline, { ...request, adapter: NO_ADAPTER, keepTrajectory: false });
+  const draw = async () => {
+    const drawn = await drawLatents(pipeline, request);
+    return { drawn, images: await pipeline.decode(drawn.latents, drawn.size) };
+  };
+  const [{ drawn, images }, originals] = await allSideBySide(pipeline.concurrency, [
+    draw,
+    () => drawImages(pipeline, { ...request, adapter: NO_ADAPTER, keepTrajectory: false }),
+  ] as const);
   const { downscale } = pipeline.model;
   const [height, width] = [drawn.size.height * downscale, drawn.size.width * downscale];
   const { prompt, seeds } = request;

@@ -4,6 +4,7 @@ import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { createGenerator } from '../diffusion/noise.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { allSideBySide } from '../graph/index.ts';
 import type { DrawRequest } from './drawing.ts';
 import { chunk, drawImages } from './drawing.ts';
 import type { RunGuard } from './guard.ts';
@@ -91,9 +92,13 @@ async function* drawParts(
       steps: samplingSteps,
       adapter,
     };
+    const [images, originals] = await allSideBySide(pipeline.concurrency, [
+      () => drawImages(pipeline, request),
+      () => drawImages(pipeline, { ...request, adapter: NO_ADAPTER }),
+    ] as const);
     yield {
-      images: await drawImages(pipeline, request),
-      originals: await drawImages(pipeline, { ...request, adapter: NO_ADAPTER }),
+      images,
+      originals,
       count: seeds.length,
       height: height * downscale,
       width: width * downscale,

@@ -10,6 +10,7 @@ export { encodeModel } from './onnx/encode.ts';
 export * from './operators/index.ts';
 export type { Executable, GraphRuntime, Tensors } from './runtime/executable.ts';
 export { stageFeeds } from './runtime/feeds.ts';
+export { allSideBySide, sideBySide } from './runtime/side_by_side.ts';
 export * from './types.ts';
 export type { FileRegion, GraphNode, Value } from './value.ts';
 export { constant, input, scalar, scope, topologicalOrder, weight } from './value.ts';

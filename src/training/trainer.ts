@@ -160,7 +160,7 @@ function compileTask(runtime: Runtime, task: TrainingTask, names: readonly strin
   names.forEach((name, i) => {
     outputs[`gradient ${name}`] = gradients[i]!;
   });
-  return runtime.compile(outputs);
+  return runtime.compile(outputs, { wide: true });
 }
 
 /** Steps done, and how many of them were left out because their gradient was not finite. */

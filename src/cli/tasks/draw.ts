@@ -5,8 +5,9 @@ import { NO_ADAPTER } from '../../diffusion/adapter.ts';
 import { readAdapter } from '../../diffusion/adapter_file.ts';
 import { drawImages } from '../../diffusion/draw.ts';
 import { encodePng } from '../../diffusion/image_metadata.ts';
+import type { TextToImageModel } from '../../diffusion/model.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
-import { TextToImagePipeline } from '../../diffusion/pipeline.ts';
+import { drawingConcurrency, TextToImagePipeline } from '../../diffusion/pipeline.ts';
 import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
 import { parseSchedulerConfig } from '../../diffusion/schedulers/scheduler_config.ts';
 import type { Runtime } from '../../graph/index.ts';
@@ -29,6 +30,7 @@ export interface Drawing {
 
 /** Makes the task on a runtime that is started when first needed. */
 export function createDrawing(openRuntime: () => Promise<Runtime>): Drawing {
+  const models = new Map<string, TextToImageModel>();
   const pipelines = new Map<string, TextToImagePipeline>();
   const hashes = new Map<string, Promise<string>>();
   const hashOf = (folder: string): Promise<string> => {
@@ -37,16 +39,15 @@ export function createDrawing(openRuntime: () => Promise<Runtime>): Drawing {
     return hash;
   };
   const pipelineFor = async (folder: string, count: number): Promise<TextToImagePipeline> => {
-    const batch = Math.min(LARGEST_BATCH, 2 ** Math.ceil(Math.log2(count)));
+    const runtime = await openRuntime();
+    const model = models.get(folder) ?? openTextToImageModel(folder);
+    models.set(folder, model);
+    const together = Math.ceil(count / drawingConcurrency(runtime, model));
+    const batch = Math.min(LARGEST_BATCH, 2 ** Math.ceil(Math.log2(together)));
     const key = `${batch} ${folder}`;
     const known = pipelines.get(key);
     pipelines.delete(key);
-    const pipeline =
-      known ??
-      new TextToImagePipeline(await openRuntime(), openTextToImageModel(folder), {
-        denoiser: batch,
-        decoder: batch,
-      });
+    const pipeline = known ?? new TextToImagePipeline(runtime, model, { denoiser: batch, decoder: batch });
     pipelines.set(key, pipeline);
     for (const [oldest, old] of pipelines) {
       if (pipelines.size <= MOST_PIPELINES) break;

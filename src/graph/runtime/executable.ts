@@ -3,6 +3,7 @@
 import type { NamedTensorType } from '../onnx/encode.ts';
 import type { TensorData } from '../types.ts';
 import type { Value } from '../value.ts';
+import type { SessionSettings } from './messages.ts';
 
 /** Tensors by name, elements in row-major order. */
 export type Tensors = Readonly<Record<string, TensorData>>;
@@ -28,9 +29,12 @@ export interface Executable {
 export interface GraphRuntime {
   /** Name of the execution provider that graphs are emitted for. */
   readonly device: string;
+  /** How many runs go side by side; further ones wait. */
+  readonly concurrency: number;
   /**
    * Compiles the graph of `outputs`, values by the name under which they leave it.
+   * @param settings where they are to differ from those that suit the size of the graph's weights, on runtimes that have them
    * @throws Error when the device cannot run the graph
    */
-  compile(outputs: Readonly<Record<string, Value>>): Promise<Executable>;
+  compile(outputs: Readonly<Record<string, Value>>, settings?: Partial<SessionSettings>): Promise<Executable>;
 }

@@ -22,6 +22,8 @@ export interface SessionSettings {
   readonly memoryPattern: boolean;
   /** Compute what is constant once (a converted weight is held twice then), and equal expressions once (and hold them). */
   readonly folding: boolean;
+  /** Use every thread for one run, where several runs could go side by side with fewer threads each. */
+  readonly wide: boolean;
   /** File name prefix under which ONNX Runtime writes an operator profile, or `null` for none. */
   readonly profile: string | null;
 }
@@ -71,7 +73,8 @@ export function buffersOf(...tensors: readonly Readonly<Record<string, TensorMes
 export interface WorkerSettings {
   /** Name of ONNX Runtime's execution provider. */
   readonly provider: string;
-  /** Threads that one operator may use. */
+  /** Threads that one operator may use: of a wide session, and of others. */
+  readonly wideThreads: number;
   readonly threads: number;
   /** Bytes of resident memory that the process is to stay within; null for whatever the machine has. */
   readonly memory: number | null;

@@ -39,14 +39,16 @@ function chain(
 
 /**
  * Measures a device.
- * @param clock seconds so far; of the wall when left out
+ * @param options `wide`: with every thread of the runtime (when left out) or with those of one of the runs that go side by side;
+ * `clock`: seconds so far, of the wall when left out
  */
 export async function measureRates(
   runtime: GraphRuntime,
-  clock: () => number = () => performance.now() / 1000,
+  options: { readonly wide?: boolean; readonly clock?: () => number } = {},
 ): Promise<MachineRates> {
+  const { wide = true, clock = () => performance.now() / 1000 } = options;
   const secondsFor = async (result: Value) => {
-    const executable = await runtime.compile({ result });
+    const executable = await runtime.compile({ result }, { wide });
     const feeds = Object.fromEntries(
       executable.inputs.map(({ name, shape }) => [
         name,

@@ -174,3 +174,59 @@ test('what is no profile is refused by name', async () => {
   await expect(summarizeProfile(text)).rejects.toThrow(`${text}: expected a profile of ONNX Runtime`);
   await expect(summarizeProfile(object)).rejects.toThrow(`${object}: expected a list of events`);
 });
+
+/** A graph that takes some milliseconds on one thread. */
+function slow(factor: number) {
+  const size = 384;
+  const x = input('x', [size, size]);
+  let product = x;
+  for (let i = 0; i < 20; i++) product = scale(matmul(product, x), factor / size);
+  return { outputs: { product }, feeds: { x: new Float32Array(size * size).fill(0.5) } };
+}
+
+test('runs go side by side up to the concurrency, and give what one after the other gives', async () => {
+  const two = new Runtime({ threads: 2 });
+  expect([runtime.concurrency, two.concurrency, new Runtime({ threads: 16 }).concurrency]).toEqual([1, 2, 4]);
+  const { outputs, feeds } = slow(1);
+  const graph = await two.compile(outputs);
+  const alone = (await graph.run(feeds)).product!;
+  const several = await Promise.all(Array.from({ length: 5 }, () => graph.run(feeds)));
+  for (const { product } of several) expect(product).toEqual(alone);
+  await graph.release();
+  expect(two.sessions).toBe(0);
+  await two.close();
+});
+
+test('a wide graph runs one at a time, beside others that do not wait for it for ever', async () => {
+  const two = new Runtime({ threads: 2 });
+  const [wide, narrow] = [slow(1), slow(0.5)];
+  const graphs = [await two.compile(wide.outputs, { wide: true }), await two.compile(narrow.outputs)];
+  // Both workers have the narrow graph by now.
+  await Promise.all([graphs[1]!.run(narrow.feeds), graphs[1]!.run(narrow.feeds)]);
+  const order: string[] = [];
+  const run = async (which: number, name: string, feeds: Record<string, Float32Array>) => {
+    await graphs[which]!.run(feeds);
+    order.push(name);
+  };
+  await Promise.all([
+    run(0, 'wide 1', wide.feeds),
+    run(0, 'wide 2', wide.feeds),
+    run(0, 'wide 3', wide.feeds),
+    run(1, 'narrow', narrow.feeds),
+  ]);
+  expect(order.filter((name) => name !== 'narrow')).toEqual(['wide 1', 'wide 2', 'wide 3']);
+  expect(order.indexOf('narrow')).toBeLessThan(3);
+  for (const graph of graphs) await graph.release();
+  await two.close();
+});
+
+test('when one worker dies, runs that wait for any are rejected', async () => {
+  const doomed = new Runtime({ threads: 2 });
+  const graph = await doomed.compile(double());
+  dying.next = true;
+  const runs = Array.from({ length: 5 }, () => graph.run({ x: Float32Array.of(1, 2) }));
+  const results = await Promise.allSettled(runs);
+  expect(results.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(0);
+  await expect(graph.run({ x: Float32Array.of(1, 2) })).rejects.toThrow('out of memory');
+  await doomed.close();
+});

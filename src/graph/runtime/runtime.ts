@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import type { Worker } from 'node:worker_threads';
 import { LARGE_WEIGHTS, peakActivations } from '../memory.ts';
 import { assertWeightsThere } from '../onnx/check_weights.ts';
 import type { EncodedModel } from '../onnx/encode.ts';
@@ -12,9 +11,10 @@ import type { Value } from '../value.ts';
 import type { Executable, GraphRuntime, Tensors } from './executable.ts';
 import type { StagedFeeds } from './feeds.ts';
 import { stageFeeds } from './feeds.ts';
-import type { Request, Response, SessionSettings, WorkerSettings } from './messages.ts';
+import type { SessionSettings, WorkerSettings } from './messages.ts';
 import { buffersOf } from './messages.ts';
-import { startWorker } from './start_worker.ts';
+import type { SessionRequest } from './session_host.ts';
+import { SessionHost } from './session_host.ts';
 
 /** Devices by the names that users give them. `auto` is the first that works. */
 export type DeviceName = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml' | 'auto';
@@ -23,7 +23,7 @@ export type DeviceName = 'cpu' | 'webgpu' | 'cuda' | 'dml' | 'coreml' | 'auto';
 export interface RuntimeOptions {
   /** Where graphs run; `cpu` when left out. */
   readonly device?: Exclude<DeviceName, 'auto'>;
-  /** Threads that one operator may use; all cores when left out. */
+  /** Threads in all, for one operator or for several graphs side by side; all cores when left out. */
   readonly threads?: number;
   /**
    * Bytes of resident memory that the process is to stay within, in which large graphs give way to each other; whatever the
@@ -38,6 +38,7 @@ const SMALL_GRAPH: SessionSettings = Object.freeze({
   prepacking: true,
   memoryPattern: true,
   folding: true,
+  wide: false,
   profile: null,
 });
 
@@ -47,37 +48,56 @@ const LARGE_GRAPH: SessionSettings = Object.freeze({
   prepacking: false,
   memoryPattern: false,
   folding: false,
+  wide: true,
   profile: null,
 });
 
 interface CachedSession {
-  readonly ready: Promise<void>;
+  readonly request: SessionRequest;
+  /** Whether it runs on the first worker alone. */
+  readonly pinned: boolean;
+  /** When a worker has it, by worker. */
+  readonly ready: Map<number, Promise<void>>;
   holders: number;
 }
 
-/** Worker thread, sessions and their cache on one device. */
+/** A run that waits for a worker. */
+interface Waiting {
+  readonly pinned: boolean;
+  start(worker: number): void;
+  reject(error: Error): void;
+}
+
+/** Most workers of a runtime: each holds sessions, and with them memory, of its own. */
+const MOST_WORKERS = 4;
+
+/**
+ * Worker threads, sessions and their cache on one device. On the processor several graphs run side by side, each on few threads:
+ * the operators of small graphs are too short to be shared out among many (`npm run bench` times both). Sessions of large graphs
+ * are wide and run alone, so that their weights and values are held once.
+ */
 export class Runtime implements GraphRuntime {
   readonly device: Exclude<DeviceName, 'auto'>;
   readonly threads: number;
-  readonly #worker: Worker;
-  readonly #pending = new Map<number, { resolve(response: Response): void; reject(error: Error): void }>();
+  readonly concurrency: number;
+  readonly #settings: WorkerSettings;
+  readonly #hosts: SessionHost[] = [];
+  readonly #busy = new Set<number>();
+  readonly #waiting: Waiting[] = [];
   readonly #sessions = new Map<string, CachedSession>();
-  #nextId = 0;
   #failure: Error | null = null;
 
-  /** Starts the worker thread; sessions are made by {@link compile}. */
+  /** Worker threads start when first needed; sessions are made by {@link compile}. */
   constructor(options: RuntimeOptions = {}) {
     this.device = options.device ?? 'cpu';
     this.threads = options.threads ?? availableParallelism();
-    const { memory = null } = options;
-    const settings: WorkerSettings = { provider: this.device, threads: this.threads, memory };
-    this.#worker = startWorker('./session_worker', import.meta.url, settings);
-    this.#worker.on('message', (response: Response) => this.#settle(response));
-    this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', (code) =>
-      this.#fail(new Error(`runtime: the ${this.device} worker stopped (code ${code})`)),
-    );
-    this.#worker.unref();
+    this.concurrency = this.device === 'cpu' ? Math.min(this.threads, MOST_WORKERS) : 1;
+    this.#settings = {
+      provider: this.device,
+      wideThreads: this.threads,
+      threads: Math.floor(this.threads / this.concurrency),
+      memory: options.memory ?? null,
+    };
   }
 
   /**
@@ -120,12 +140,13 @@ export class Runtime implements GraphRuntime {
         workingBytes: isLarge ? workingBytes() : 0,
         mappedBytes,
       } as const;
-      cached = { ready: this.#ask(request).then(() => undefined), holders: 0 };
+      // A profile is of one session.
+      cached = { request, pinned: full.wide || full.profile !== null, ready: new Map(), holders: 0 };
       this.#sessions.set(key, cached);
     }
     cached.holders++;
     try {
-      await cached.ready;
+      await this.#make(cached, 0);
     } catch (error) {
       this.#sessions.delete(key);
       throw new Error(`runtime: ${this.device} could not compile the graph: ${(error as Error).message}`, {
@@ -135,15 +156,15 @@ export class Runtime implements GraphRuntime {
     return this.#executable(key, cached, model);
   }
 
-  /** Number of sessions that the worker holds: one for each graph compiled and not yet released. */
+  /** Number of graphs that are compiled and not yet released. */
   get sessions(): number {
     return this.#sessions.size;
   }
 
-  /** Stops the worker and with it every session. */
+  /** Stops the workers and with them every session. */
   async close(): Promise<void> {
-    this.#failure ??= new Error('runtime: closed');
-    await this.#worker.terminate();
+    this.#fail(new Error('runtime: closed'));
+    await Promise.all(this.#hosts.map((host) => host.close()));
   }
 
   #executable(key: string, cached: CachedSession, model: EncodedModel): Executable {
@@ -154,7 +175,9 @@ export class Runtime implements GraphRuntime {
     const run = async (feeds: Tensors): Promise<Record<string, TensorData>> => {
       if (released) throw new Error('runtime: this graph was released');
       const staged = stageFeeds(inputs, feeds, idle.pop());
-      const response = await this.#ask({ kind: 'run', session: key, feeds: staged }, buffersOf(staged));
+      const response = await this.#onWorker(cached, (host) =>
+        host.ask({ kind: 'run', session: key, feeds: staged }, buffersOf(staged)),
+      );
       const results: Record<string, TensorData> = {};
       if ('outputs' in response) {
         idle.push(response.feeds);
@@ -169,34 +192,68 @@ export class Runtime implements GraphRuntime {
       cached.holders--;
       if (cached.holders > 0) return null;
       this.#sessions.delete(key);
-      const response = await this.#ask({ kind: 'release', session: key });
-      return ('profile' in response && response.profile) || null;
+      const responses = await Promise.all(
+        [...cached.ready.keys()].map((worker) => this.#host(worker).ask({ kind: 'release', session: key })),
+      );
+      const profiles = responses.flatMap((response) => ('profile' in response ? [response.profile] : []));
+      return profiles[0] ?? null;
     };
     return { inputs, outputs, run, release };
   }
 
-  #ask(request: DistributiveOmit<Request, 'id'>, moved: readonly ArrayBuffer[] = []): Promise<Response> {
-    if (this.#failure !== null) return Promise.reject(this.#failure);
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
-      this.#worker.ref();
-      this.#worker.postMessage({ ...request, id }, moved);
-    });
+  #host(worker: number): SessionHost {
+    this.#hosts[worker] ??= new SessionHost(this.#settings, (error) => this.#fail(error));
+    return this.#hosts[worker];
   }
 
-  #settle(response: Response): void {
-    const waiting = this.#pending.get(response.id);
-    this.#pending.delete(response.id);
-    if (this.#pending.size === 0) this.#worker.unref();
-    if ('error' in response) waiting?.reject(new Error(response.error));
-    else waiting?.resolve(response);
+  /** Resolves when a worker has a session. */
+  #make({ request, ready }: CachedSession, worker: number): Promise<void> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    let made = ready.get(worker);
+    if (made === undefined) {
+      made = this.#host(worker)
+        .ask(request)
+        .then(() => undefined);
+      ready.set(worker, made);
+      made.catch(() => ready.delete(worker));
+    }
+    return made;
+  }
+
+  /** Does `work` on a worker that does nothing else meanwhile and has the session. */
+  async #onWorker<T>(cached: CachedSession, work: (host: SessionHost) => Promise<T>): Promise<T> {
+    const worker = await this.#takeWorker(cached);
+    try {
+      await this.#make(cached, worker);
+      return await work(this.#host(worker));
+    } finally {
+      this.#giveBack(worker);
+    }
+  }
+
+  /** A free worker, one with the session if there is one; or the next that becomes free. */
+  #takeWorker({ pinned, ready }: CachedSession): Promise<number> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    const usable = Array.from({ length: pinned ? 1 : this.concurrency }, (_, worker) => worker);
+    const free = usable.filter((worker) => !this.#busy.has(worker));
+    const chosen = free.find((worker) => ready.has(worker)) ?? free[0];
+    if (chosen !== undefined) {
+      this.#busy.add(chosen);
+      return Promise.resolve(chosen);
+    }
+    return new Promise((resolve, reject) => this.#waiting.push({ pinned, start: resolve, reject }));
+  }
+
+  #giveBack(worker: number): void {
+    const next = this.#waiting.findIndex(({ pinned }) => !pinned || worker === 0);
+    if (next < 0) this.#busy.delete(worker);
+    else this.#waiting.splice(next, 1)[0]!.start(worker);
   }
 
   #fail(error: Error): void {
     this.#failure ??= error;
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
-    this.#pending.clear();
+    for (const host of this.#hosts) host.fail(this.#failure);
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure);
   }
 }
 
@@ -205,5 +262,3 @@ function externalBytes({ weights }: EncodedModel): number {
   const regions = new Map(weights.map(({ region }) => [`${region.file}@${region.offset}`, region.length]));
   return [...regions.values()].reduce((sum, length) => sum + length, 0);
 }
-
-type DistributiveOmit<T, Key extends keyof T> = T extends unknown ? Omit<T, Key> : never;

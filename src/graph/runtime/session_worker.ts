@@ -1,4 +1,4 @@
-/** The worker thread that owns ONNX Runtime sessions: `session.run` blocks its thread, so it never runs elsewhere. */
+/** A worker thread that owns ONNX Runtime sessions: `session.run` blocks its thread, so it never runs elsewhere. */
 
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
@@ -88,7 +88,7 @@ function writtenProfile(prefix: string): string {
 }
 
 async function createSession(request: Extract<Request, { kind: 'create' }>): Promise<ort.InferenceSession> {
-  const { optimization, prepacking, memoryPattern, folding, profile } = request.settings;
+  const { optimization, prepacking, memoryPattern, folding, wide, profile } = request.settings;
   const session: Record<string, string> = {};
   if (request.externalRoot !== null)
     session.model_external_initializers_file_folder_path = request.externalRoot;
@@ -98,7 +98,7 @@ async function createSession(request: Extract<Request, { kind: 'create' }>): Pro
   const created = await ort.InferenceSession.create(request.bytes, {
     executionProviders: [settings.provider],
     graphOptimizationLevel: optimization,
-    intraOpNumThreads: settings.threads,
+    intraOpNumThreads: wide ? settings.wideThreads : settings.threads,
     interOpNumThreads: 1,
     enableMemPattern: memoryPattern,
     logSeverityLevel: 4,

@@ -1,6 +1,5 @@
 /** Configurations of the reproduction's finetuning runs: the method's constants at the budget's size. */
 
-import { DEFAULT_BATCH_SIZE } from '../../faces/index.ts';
 import type { RunBudget } from './settings.ts';
 import { LEARNING_RATES } from './settings.ts';
 import type { Laboratory, RunFields } from './types.ts';
@@ -54,8 +53,6 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     seed,
     train: part === 'prompt' ? { part, tokens: 5 } : { part, rank: budget.rank },
     target: concepts ? CONCEPTS.map((list) => ({ for: list, ...target })) : target,
-    // Graphs for more images than there are would be filled up with copies.
-    ...(run.images < DEFAULT_BATCH_SIZE ? { microBatch: run.images } : {}),
     prompts: { train: 'occupations', perIteration: run.prompts, imagesPerPrompt: run.images },
     sampler: { steps: [run.steps, run.steps], ...(guidanceScale === null ? {} : { guidanceScale }) },
     gradient: { mode, branches: 'conditional', timesteps: run.timesteps },

@@ -58,7 +58,7 @@ export async function encodeLatents(
     fileParameters(openModelWeights(folder)),
     input('image', [BATCH, 3, data.size, data.size]),
   );
-  const executable = await runtime.compile({ mean });
+  const executable = await runtime.compile({ mean }, { wide: true });
   const result = new Float32Array(data.count * size);
   for (let start = 0; start < data.count; start += BATCH) {
     const indices = Array.from({ length: BATCH }, (_, i) => Math.min(data.count - 1, start + i));

@@ -22,6 +22,7 @@ export interface MountedWeights {
 /** Sessions over the weights of one model. One graph runs at a time. */
 export class WebRuntime implements GraphRuntime {
   readonly device: string;
+  readonly concurrency = 1;
   readonly #ort: OrtModule;
   readonly #processor: Processor;
   readonly #weights: MountedWeights;
