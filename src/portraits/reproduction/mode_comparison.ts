@@ -51,7 +51,7 @@ function curveOf(mode: string, log: readonly LogLine[]): BiasCurve {
 /** The comparison: each mode with every seed, and the same validation noise for both. */
 export async function compareModes(lab: Laboratory): Promise<PartResult> {
   const { modes: budget } = lab.budget;
-  const { measure, every, seeds } = budget;
+  const { measure, every, seeds, learningRate } = budget;
   const validation = {
     every,
     prompts: measure.prompts,
@@ -63,7 +63,8 @@ export async function compareModes(lab: Laboratory): Promise<PartResult> {
     for (const mode of MODES) {
       const fields = runFields(lab, budget, {
         target: 'gender',
-        part: 'text-encoder',
+        part: 'text-encoder+unet',
+        learningRate,
         mode,
         seed,
         validation,
@@ -120,7 +121,7 @@ export async function compareModes(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Adjusted against reference',
     text: [
-      `${seeds} seeds, ${sizeInWords(budget)}, text encoder, towards equal shares of ` +
+      `${seeds} seeds, ${sizeInWords(budget)}, text encoder and U-Net, towards equal shares of ` +
         `women and men; validated every ${every} iterations on ${measure.prompts} prompts with ${measure.images} images each, ` +
         "by the loss's classifier on the averaged weights.",
       `The common bias is the larger of the two mean biases at the end: ${common}. Runs that never come down to it are counted, ` +

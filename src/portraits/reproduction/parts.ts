@@ -82,7 +82,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-9',
     summary: 'share of old people by occupation, before and after, aimed at 25%',
-    settings: ({ age }) => [age, LEARNING_RATES['text-encoder']],
+    settings: ({ age }) => age,
     units: (budget) => trainUnits(budget.age) + measureUnits(budget, budget.age.measure, 2),
     make: figure9,
   },
@@ -96,7 +96,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'adjusted-reference',
     summary: 'iterations to the same bias with two sets of coefficients, over seeds',
-    settings: ({ modes }) => [modes, LEARNING_RATES['text-encoder']],
+    settings: ({ modes }) => modes,
     units: ({ modes }) => {
       const validations = Math.ceil(modes.iterations / modes.every);
       const validation = modes.measure.prompts * modes.measure.images * 4 * modes.steps;

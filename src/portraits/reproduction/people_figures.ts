@@ -53,7 +53,9 @@ const OLD = 0.25;
 /** Figure 9: share of old people by occupation, before and after a run towards 25% in every gender and race. */
 export async function figure9(lab: Laboratory): Promise<PartResult> {
   const { age } = lab.budget;
-  const fields = runFields(lab, age, { target: 'gender x race, age', part: 'text-encoder' });
+  const { learningRate } = age;
+  const part = 'text-encoder+unet';
+  const fields = runFields(lab, age, { target: 'gender x race, age', part, learningRate });
   const run = await lab.train('gender-race-age', fields);
   const what = {
     prompts: lab.prompts('occupations', 'test', age.measure.prompts),
@@ -82,7 +84,7 @@ export async function figure9(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Figure 9: a share that is not even',
     text: [
-      `${sizeInWords(age)} towards equal shares of gender and race, and in each of their ` +
+      `${sizeInWords(age)}, text encoder and U-Net, towards equal shares of gender and race, and in each of their ` +
         'groups 75% young and 25% old people. "distance to 25%" is the mean over occupations of the absolute difference.',
     ],
     numbers,

@@ -34,6 +34,8 @@ export interface RunChoice {
   /** Trains on every concept in turn instead of on occupations. */
   readonly concepts?: boolean;
   readonly mode?: string;
+  /** That of the part in {@link LEARNING_RATES} when left out. */
+  readonly learningRate?: number;
   readonly seed?: number;
   readonly validation?: Readonly<Record<string, unknown>>;
 }
@@ -47,6 +49,7 @@ export function sizeInWords({ iterations, prompts, images }: RunBudget): string 
 /** The configuration of a run. */
 export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunChoice): RunFields {
   const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
+  const { learningRate = LEARNING_RATES[part] } = choice;
   const target = TARGETS[choice.target];
   const { guidanceScale } = budget;
   return {
@@ -59,7 +62,7 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     loss: { ...(choice.target === 'gender' ? LOSSES.gender : LOSSES.joint), ratios: RATIOS },
     optimizer: {
       iterations: run.iterations,
-      learningRate: LEARNING_RATES[part],
+      learningRate,
       schedule: 'linear',
       averageDecay: 0.95,
     },

@@ -34,8 +34,9 @@ export interface Budget {
   /** Steps of the sampler in the drawing of the gradient paths. */
   readonly paths: { readonly steps: number };
   readonly grids: MeasureBudget;
-  readonly age: RunBudget & { readonly measure: MeasureBudget };
+  readonly age: RunBudget & { readonly learningRate: number; readonly measure: MeasureBudget };
   readonly modes: RunBudget & {
+    readonly learningRate: number;
     readonly seeds: number;
     readonly every: number;
     readonly measure: MeasureBudget;
@@ -83,13 +84,22 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     scales: { runs: 2, steps: 3 },
     paths: { steps: 3 },
     grids: { prompts: 1, images: 3 },
-    age: { iterations: 1, prompts: 1, images: 3, steps: 2, timesteps: 1, measure: { prompts: 2, images: 4 } },
+    age: {
+      iterations: 1,
+      prompts: 1,
+      images: 3,
+      steps: 2,
+      timesteps: 1,
+      learningRate: 0.002,
+      measure: { prompts: 2, images: 4 },
+    },
     modes: {
       iterations: 2,
       prompts: 1,
       images: 3,
       steps: 2,
       timesteps: 1,
+      learningRate: 0.002,
       seeds: 2,
       every: 1,
       measure: { prompts: 1, images: 4 },
@@ -134,6 +144,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       images: 20,
       steps: 6,
       timesteps: 3,
+      learningRate: 0.0015,
       measure: { prompts: 20, images: 60 },
     },
     modes: {
@@ -142,8 +153,9 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       images: 8,
       steps: 6,
       timesteps: 3,
+      learningRate: 0.0015,
       seeds: 5,
-      every: 10,
+      every: 20,
       measure: { prompts: 4, images: 20 },
     },
   },
