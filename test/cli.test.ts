@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import type { Diagnosis } from '../src/cli/diagnosis.ts';
 import { TRAININGS } from '../src/cli/trainings.ts';
 import { writeAdapter } from '../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
+import { writeSafetensors } from '../src/weights/safetensors_writer.ts';
 import { runCli } from './run_cli.ts';
 import { writeTinyModel } from './tiny_model.ts';
 
@@ -55,7 +56,30 @@ describe('evenhand', () => {
       ['generate', '-p', 'x', '--model', '/nowhere'],
       /--model \/nowhere: expected portraits or a diffusers folder/,
     ],
-    [['generate', '--prompt-file', '/nowhere.txt'], /prompts: .*nowhere.txt/],
+    [
+      ['generate', '-p', 'x', '--model', folder],
+      /--model .*: expected a diffusers folder .*, found a folder without/,
+    ],
+    [['generate', '--prompt-file', '/nowhere.txt'], /prompts: cannot read \/nowhere.txt/],
+    [['generate', '--prompt-file', folder], new RegExp(`cannot read ${folder}: EISDIR`)],
+    [
+      ['finetune', 'gender', '--set', 'target.gender=60/50'],
+      /the shares must sum to 1, received a sum of 1.1/,
+    ],
+    [['finetune', 'gender', '--set', 'target={ gendre: uniform }'], /did you mean gender/],
+    [['finetune', 'gender', '--set', 'sampler.steps=[9, 3]'], /expected the smaller number first/],
+    [['finetune', 'gender', '--set', 'train.part=prompt'], /unknown key rank; expected one of part, tokens/],
+    [['finetune', 'gender', '--objective', '/nowhere.mjs'], /expected a .js, .mjs or .onnx file, found none/],
+    [['finetune', 'gender', '-o', '/proc/run'], /\/proc\/run: expected a folder that can be written to/],
+    [['evaluate', '--target', 'gender=60/50'], /the shares must sum to 1/],
+    [
+      ['evaluate', '--adapter', '/nowhere.safetensors'],
+      /adapter: expected a file or a run folder, found none/,
+    ],
+    [['evaluate', '--real-images', '/nowhere'], /nowhere/],
+    [['align', 'a doctor', '--target', 'size=50/50'], /expected attributes of the classifier/],
+    [['demo', '--set', 'target.gender=60/50', '-o', path.join(folder, 'demo')], /the shares must sum to 1/],
+    [['faces', 'bank', folder, '-o', folder], /expected the name of a file to write, but a folder is there/],
     [['train', 'vea'], /Allowed choices are vae, clip/],
     [['train', 'vae', '--set', 'stepz=1'], /unknown key stepz; did you mean steps/],
     [['train', 'vae', '--set', 'steps=20'], /steps: expected at least warmupSteps \(50\), received 20/],
@@ -148,7 +172,14 @@ describe('evenhand generate', () => {
   it.each([
     [['--width', '17'], /--width: expected a multiple of 2 pixels, received 17/],
     [['--scheduler', 'ddim', '--karras'], /--karras: expected --scheduler euler or dpmsolver\+\+/],
-    [['--adapter', '/nowhere.safetensors'], /nowhere.safetensors/],
+    [['--width', '1000000', '--height', '1000000'], /expected at most 67108864 pixels together/],
+    [['--adapter', '/nowhere.safetensors'], /expected a file or a run folder, found none at \/nowhere/],
+    [['--adapter', model], /adapter: expected adapter.safetensors of a run, or an adapter of PEFT/],
+    [
+      ['-o', path.join(model, 'model_index.json')],
+      /expected a folder, or a place for one, but a file is there/,
+    ],
+    [['-o', '/proc/images'], /\/proc\/images: expected a folder that can be written to/],
   ])('refuses %j before drawing', async (args, message) => {
     const { status, stderr } = await runCli([
       'generate',
@@ -161,8 +192,49 @@ describe('evenhand generate', () => {
       ...args,
     ]);
     expect(stderr).toMatch(message);
-    expect(status).not.toBe(0);
+    expect(status).toBe(2);
     expect(readdirSync(folder)).not.toContain('refused');
+  });
+});
+
+describe('evenhand generate --adapter', () => {
+  const write = (name: string, data: Float32Array) =>
+    writeAdapter(at(name), { lora: null, softTokens: { count: 1, width: data.length, data } });
+
+  it('takes the folder of a run', async () => {
+    mkdirSync(at('run'));
+    write('run/adapter.safetensors', new Float32Array(32).fill(0.5));
+    const [name] = await draw('of-run', '-p', 'a cat', '--seed', '1', '--adapter', at('run'));
+    expect(readPngMetadata(readFileSync(at('of-run', name!))).parameters!.settings.Adapter).toBe('adapter');
+  });
+
+  it.each([
+    ['nan', new Float32Array(32).fill(Number.NaN), /expected finite numbers, received NaN at position 0/],
+    ['other', new Float32Array(48).fill(1), /expected emb_params \[1..75, 32\], received \[1, 48\]/],
+  ])('refuses %s values', async (name, data, message) => {
+    write(`${name}.safetensors`, data);
+    const args = ['generate', '-p', 'x', '--model', model, '--adapter', at(`${name}.safetensors`)];
+    const { status, stderr } = await runCli(args);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+  });
+
+  it('refuses files without tensors and files of other models', async () => {
+    writeSafetensors(at('none.safetensors'), new Map());
+    const far = 'lora_te_text_model_encoder_layers_30_self_attn_q_proj.lora_down.weight';
+    const tensor = { dtype: 'F32', shape: [1, 2], data: new Float32Array(2) } as const;
+    writeSafetensors(at('far.safetensors'), new Map([[far, tensor]]));
+    const run = (name: string) => runCli(['generate', '-p', 'x', '--model', model, '--adapter', at(name)]);
+    expect((await run('none.safetensors')).stderr).toMatch(/expected the tensors of an adapter, found none/);
+    expect((await run('far.safetensors')).stderr).toMatch(/layers_30.*made for another model/);
+  });
+
+  it('says so where the numbers grow beyond all bounds', async () => {
+    const args = ['--model', model, '--device', 'cpu', '--steps', '2', '-o', at('burst')];
+    const { status, stderr } = await runCli(['generate', '-p', 'x', '--guidance-scale', '1e300', ...args]);
+    expect(stderr).toMatch(/grew beyond all bounds.*guidance scale below 1e\+300/);
+    expect(status).toBe(1);
+    expect(readdirSync(at('burst'))).toEqual([]);
   });
 });
 

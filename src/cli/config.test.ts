@@ -28,6 +28,10 @@ const schema = z.strictObject({
       z.strictObject({ kind: z.literal('lora'), rank: z.int() }),
     ])
     .optional(),
+  range: z
+    .tuple([z.int(), z.int()])
+    .refine(([least, most]) => least <= most, { path: [1], message: 'expected the larger number last' })
+    .optional(),
 });
 
 describe('loadConfig', () => {
@@ -59,7 +63,7 @@ describe('loadConfig', () => {
     [
       'steps: 1\nzebra: 2\n',
       [],
-      /:2: unknown key zebra; expected one of steps, rate, data, list, shares, part$/,
+      /:2: unknown key zebra; expected one of steps, rate, data, list, shares, part, range$/,
     ],
     [
       'steps: 1\nlist:\n  - name: a\n  - nane: b\n    name: c\n',
@@ -70,6 +74,10 @@ describe('loadConfig', () => {
     ['steps: 1\ndata: { scenes: 5 }\n', [], /:2: data.seed: missing; expected number/],
     ['steps: 1.5\n', [], /:1: steps: expected int, received 1.5$/],
     ['steps: one\n', [], /:1: steps: expected number, received "one"$/],
+    ['steps: .nan\n', [], /:1: steps: expected number, received NaN$/],
+    ['steps: 1e400\n', [], /:1: steps: expected number, received Infinity$/],
+    ['steps: 1\nrange: 5\n', [], /:2: range: expected a list, received 5$/],
+    ['steps: 1\nrange: [3, 2]\n', [], /:2: range.1: expected the larger number last, received 2$/],
     ['steps: 0\n', [], /:1: steps: expected number at least 1, received 0$/],
     ['steps: 1\nrate: 0\n', [], /:2: rate: expected number greater than 0, received 0$/],
     ['steps: 1\nrate: 3\n', [], /:2: rate: expected number at most 1, received 3$/],
@@ -77,6 +85,11 @@ describe('loadConfig', () => {
       'steps: 1\npart: { kind: lorra, rank: 1 }\n',
       [],
       /:2: part.kind: expected "prompt" or "lora", received "lorra"$/,
+    ],
+    [
+      'steps: 1\npart: { kind: prompt, tokens: 2, rank: 1 }\n',
+      [],
+      /:2: unknown key rank; expected one of kind, tokens$/,
     ],
     ['steps: 1\npart: { kind: lora }\n', [], /:2: part.rank: missing; expected number/],
     ['steps: 1\nshares: { a: { b: x } }\n', [], /:2: shares.a.b: expected number, received "x"$/],

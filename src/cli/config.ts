@@ -113,7 +113,7 @@ function describeIssue(schema: z.ZodType, parsed: ParsedConfig, issue: z.core.$Z
   }
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => {
-      const known = knownKeys(schema, issue.path);
+      const known = knownKeys(schema, issue.path, parsed.document);
       const closest = closestName(key, known);
       const advice =
         closest === undefined ? `expected one of ${known.join(', ')}` : `did you mean ${closest}?`;
@@ -121,8 +121,9 @@ function describeIssue(schema: z.ZodType, parsed: ParsedConfig, issue: z.core.$Z
     });
   }
   const name = issue.path.map(String).join('.') || 'configuration';
-  const missing = issue.input === undefined;
-  const received = missing ? '' : `, received ${JSON.stringify(issue.input)}`;
+  const input = issue.code === 'custom' ? parsed.document.getIn(issue.path) : issue.input;
+  const missing = input === undefined && issue.code !== 'custom';
+  const received = input === undefined ? '' : `, received ${inWords(input)}`;
   const expected = issue.code === 'custom' ? issue.message : expectation(issue);
   const where = placeOf(parsed, issue.path, !missing);
   const subject = where === `--set ${name}: ` ? where : `${where}${name}: `;
@@ -144,10 +145,16 @@ function unionIssues(issue: z.core.$ZodIssueInvalidUnion): readonly z.core.$ZodI
   return issue.errors.reduce((best, next) => (depth(next) > depth(best) ? next : best));
 }
 
+/** A value as it is written; also numbers that JSON does not have. */
+function inWords(value: unknown): string {
+  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
+
 /** What zod expected, in the words of this project's other errors. */
 function expectation(issue: z.core.$ZodIssue): string {
   switch (issue.code) {
     case 'invalid_type':
+      if (issue.expected === 'tuple') return 'expected a list';
       return `expected ${issue.expected}`;
     case 'invalid_value':
       return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
@@ -187,8 +194,8 @@ function offsetOf(document: Document, path: Path): number | undefined {
   return node?.range?.[0];
 }
 
-/** Keys that the object schema at `path` knows; of every alternative where there are several. */
-function knownKeys(schema: z.ZodType, path: Path): string[] {
+/** Keys that the object schema at `path` knows; of every alternative that the document may mean where there are several. */
+function knownKeys(schema: z.ZodType, path: Path, document: Document): string[] {
   let candidates = alternatives(schema);
   for (const key of path) {
     candidates = candidates.flatMap((candidate) => {
@@ -202,9 +209,19 @@ function knownKeys(schema: z.ZodType, path: Path): string[] {
     });
   }
   const keys = candidates.flatMap((candidate) =>
-    candidate instanceof z.ZodObject ? Object.keys(candidate.shape) : [],
+    candidate instanceof z.ZodObject && isMeant(candidate, document, path)
+      ? Object.keys(candidate.shape)
+      : [],
   );
   return [...new Set(keys)];
+}
+
+/** Whether the document has, at `path`, the names by which an alternative is chosen. */
+function isMeant(candidate: z.ZodObject, document: Document, path: Path): boolean {
+  return Object.entries(candidate.shape).every(([key, field]) => {
+    const given = document.getIn([...path, key]);
+    return !(field instanceof z.ZodLiteral) || given === undefined || field.values.has(given as string);
+  });
 }
 
 /** The schemas that may apply where `schema` stands, without optional and default around them. */

@@ -17,10 +17,13 @@ import type { Runtime } from '../graph/index.ts';
 import { sideBySide } from '../graph/index.ts';
 import { imageDescription } from '../server/image_description.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
-import { UsageError } from './errors.ts';
+import { Failure, UsageError } from './errors.ts';
 import { hashModel, modelName } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
+
+/** Pixels of the largest image that is tried: nothing is known to draw more, and no machine to hold it. */
+const LARGEST_AREA = 8192 ** 2;
 
 /** What to draw and how. */
 export interface DrawRequest {
@@ -50,6 +53,11 @@ export interface DrawRequest {
  */
 export function checkSize({ height, width, model }: DrawRequest): void {
   const { downscale } = model.opened;
+  if (height * width > LARGEST_AREA) {
+    throw new UsageError(
+      `--width and --height: expected at most ${LARGEST_AREA} pixels together (such as 8192x8192), received ${width}x${height}`,
+    );
+  }
   for (const [name, side] of Object.entries({ height, width })) {
     if (side % downscale !== 0) {
       throw new UsageError(`--${name}: expected a multiple of ${downscale} pixels, received ${side}`);
@@ -99,6 +107,7 @@ export async function drawImages(
       progress.update({ task: 'draw', step: done, steps: all });
     });
   await sideBySide(batches.length, concurrency, draw, async (images, position) => {
+    requireNumbers(images, request);
     for (const [i, job] of batches[position]!.entries()) {
       const { pixels } = readPlanes(images, i, request.width, request.height);
       const png = await encodePng(
@@ -112,6 +121,15 @@ export async function drawImages(
   });
   await pipeline.release();
   return files;
+}
+
+/** Refuses to write images of which nothing is to be seen. */
+function requireNumbers(images: Float32Array, { guidanceScale }: DrawRequest): void {
+  if (!images.some((value) => Number.isNaN(value))) return;
+  throw new Failure(
+    `draw: the model's numbers grew beyond all bounds, so that there is no image; try a guidance scale below ${guidanceScale}, ` +
+      'another scheduler or more steps, and check that --prediction-type fits the model',
+  );
 }
 
 interface Job {

@@ -26,6 +26,37 @@ export class Failure extends Error {
   override readonly name = 'Failure';
 }
 
+/** What is thrown by code that is wrong, rather than by a check of what the user gave. */
+const FAULTS_OF_CODE = Object.freeze([TypeError, RangeError, ReferenceError]);
+
+/**
+ * Runs a check of what the user gave, before long work.
+ * @throws UsageError with the message of what the check throws; what tells of wrong code stays as it is
+ */
+export function asUsage<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw usageOf(error);
+  }
+}
+
+/** As {@link asUsage}, of a check that takes its time. */
+export async function asUsageLater<T>(check: () => Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (error) {
+    throw usageOf(error);
+  }
+}
+
+function usageOf(error: unknown): unknown {
+  const isOfCode = FAULTS_OF_CODE.some((kind) => error instanceof kind);
+  if (!(error instanceof Error) || isExplained(error) || isOfCode || error.name === 'AbortError')
+    return error;
+  return new UsageError(error.message, { cause: error });
+}
+
 /** Whether the message of an error says everything that the user needs. */
 export function isExplained(error: unknown): boolean {
   return error instanceof UsageError || error instanceof CancelledError || error instanceof Failure;

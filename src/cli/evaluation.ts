@@ -1,7 +1,6 @@
 /** Carries out an evaluation's configuration: draws and judges what it names, compares, writes the report. */
 
 import path from 'node:path';
-import { readAdapter } from '../diffusion/adapter_file.ts';
 import { evaluationReport } from '../evaluate/evaluation_report.ts';
 import type { RealImages } from '../evaluate/image_comparison.ts';
 import { MAXIMUM_DISTANCE_IMAGES } from '../evaluate/image_comparison.ts';
@@ -19,9 +18,10 @@ import {
 } from '../finetune/config.ts';
 import { groupFolder } from '../finetune/prompt_groups.ts';
 import type { Runtime } from '../graph/index.ts';
-import { UsageError } from './errors.ts';
+import { asUsage, UsageError } from './errors.ts';
 import type { EvaluateConfig } from './evaluate_config.ts';
 import { defaultImagesPerPrompt } from './evaluate_config.ts';
+import { openAdapter } from './export_source.ts';
 import { resolveExplicitPrompts, resolvePromptSet } from './measured_prompts.ts';
 import type { MeasuringBench, MeasuringPlan } from './measuring.ts';
 import {
@@ -35,6 +35,7 @@ import {
   summarizeResult,
 } from './measuring.ts';
 import { modelName, resolveModel } from './models.ts';
+import { outputFolder } from './options.ts';
 import type { Progress } from './progress.ts';
 import { paceMeter } from './progress.ts';
 import { spreadItems } from './prompts.ts';
@@ -64,10 +65,11 @@ export async function runEvaluation(
 ): Promise<void> {
   const groups = configuredGroups(config.target);
   if (groups === null) return evaluateTarget(runtime, config, null, progress, signal);
-  const { attributes } = openMeasuringBench(runtime, resolveModel(config.model), config.judges, {
-    faces: config.faces,
-  }).classifier;
-  configuredGroupTargets(config, attributes);
+  const folder = resolveModel(config.model);
+  asUsage(() => {
+    const { classifier } = openMeasuringBench(runtime, folder, config.judges, { faces: config.faces });
+    configuredGroupTargets(config, classifier.attributes);
+  });
   for (const group of groups) {
     const { for: prompts } = group;
     const name = groupName(group);
@@ -101,14 +103,17 @@ async function evaluateTarget(
     throw new UsageError('prompts: expected prompts without attributes to measure, received none');
   }
   const measured = spreadItems(set.measured, config.prompts.count ?? set.measured.length);
-  const realFiles = config.realImages === undefined ? null : listImages(config.realImages);
-  const bench = openMeasuringBench(runtime, folder, config.judges, config);
+  const { realImages } = config;
+  const realFiles = realImages === undefined ? null : asUsage(() => listImages(realImages));
+  const bench = asUsage(() => openMeasuringBench(runtime, folder, config.judges, config));
   const { attributes } = bench.classifier;
-  const target = configuredTarget(config, attributes);
+  const target = asUsage(() => configuredTarget(config, attributes));
   const targets = measuredTargets(target, attributes);
   const explicit = resolveExplicitPrompts(config.explicit.prompts, set.explicit, attributes);
   const { model } = bench.pipeline;
-  const adapter = config.adapter === undefined ? null : readAdapter(config.adapter, model);
+  const opened = config.adapter === undefined ? null : openAdapter(config.adapter, model);
+  const adapter = opened?.read ?? null;
+  outputFolder(config.output);
   const imagesPerPrompt = config.prompts.imagesPerPrompt ?? defaultImagesPerPrompt(target.attributes);
   const plan: MeasuringPlan = {
     prompts: measured.map(({ prompt }) => prompt),
@@ -127,7 +132,7 @@ async function evaluateTarget(
     keep: { prompts: 0, images: 0 },
   };
   const plans = { measured: plan, explicit: explicit.length === 0 ? null : explicitPlan };
-  const described = await describeSetup(bench, plan, config.adapter ?? null);
+  const described = await describeSetup(bench, plan, opened?.file ?? null);
   const setup = {
     ...described,
     more: {
@@ -137,8 +142,7 @@ async function evaluateTarget(
     },
   };
   const encoded = await describeFeatures(bench, plan.prompts);
-  const real =
-    realFiles === null ? null : await encodeReal(bench, config.realImages!, realFiles, progress, signal);
+  const real = realFiles === null ? null : await encodeReal(bench, realImages!, realFiles, progress, signal);
   const models = adapter === null ? 1 : 2;
   const shared = sharedTimeLeft(progress, models * (imagesOf(plan) + imagesOf(plans.explicit)));
   const draw = async (adapted: boolean, name: string) => {
@@ -167,7 +171,7 @@ async function evaluateTarget(
   const title =
     tuned === null
       ? `Who ${modelName(folder)} draws`
-      : `${modelName(folder)} with and without ${path.basename(config.adapter!)}`;
+      : `${modelName(folder)} with and without ${path.basename(opened!.file)}`;
   const data = await evaluationReport({
     title,
     summary: summaryOf(plans, measured, tuned !== null),

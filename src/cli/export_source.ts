@@ -1,11 +1,14 @@
-/** Where an adapter that is exported comes from: its file, the run that made it, and the reports near it. */
+/** Where an adapter comes from: its file, the run that made it, and the reports near it. */
 
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
+import type { Adapter } from '../diffusion/adapter.ts';
+import { readAdapter } from '../diffusion/adapter_file.ts';
+import type { TextToImageModel } from '../diffusion/model.ts';
 import { PEFT_CONFIG_FILE } from '../weights/lora_layers.ts';
 import { DIFFUSERS_LORA_FILE, PEFT_PART_FOLDER } from '../weights/lora_reader.ts';
 import { peekConfig } from './config.ts';
-import { UsageError } from './errors.ts';
+import { asUsage, UsageError } from './errors.ts';
 
 /** Files that a run leaves, and the folder of the run within that of a demo or an alignment. */
 const FILES = Object.freeze({ average: 'adapter.safetensors', best: 'best.safetensors' });
@@ -29,8 +32,7 @@ export interface ExportSource {
  * @throws UsageError saying what was expected there
  */
 export function findAdapter(at: string, best = false): ExportSource {
-  if (!existsSync(at))
-    throw new UsageError(`export: expected an adapter or a run folder, found none at ${at}`);
+  if (!existsSync(at)) throw new UsageError(`adapter: expected a file or a run folder, found none at ${at}`);
   const isFile = statSync(at).isFile();
   const folder = isFile ? path.dirname(path.resolve(at)) : path.resolve(at);
   const adapter = isFile ? path.resolve(at) : adapterIn(folder, best);
@@ -56,9 +58,24 @@ function adapterIn(folder: string, best: boolean): string {
     .find((file) => existsSync(file));
   if (found !== undefined) return found;
   throw new UsageError(
-    `export: expected ${name} of a run, or an adapter of PEFT (${PEFT_CONFIG_FILE}) or diffusers (${DIFFUSERS_LORA_FILE}) in ` +
+    `adapter: expected ${name} of a run, or an adapter of PEFT (${PEFT_CONFIG_FILE}) or diffusers (${DIFFUSERS_LORA_FILE}) in ` +
       `${folder}${has('checkpoints') ? '; the run has not ended yet: give its command again' : ''}`,
   );
+}
+
+/** An adapter that was read, and its file or folder. */
+export interface OpenedAdapter {
+  readonly file: string;
+  readonly read: Adapter;
+}
+
+/**
+ * Reads the adapter that a user names, by its file or by its run, for a model.
+ * @throws UsageError saying what was expected there, or naming the tensor that is damaged or does not fit the model
+ */
+export function openAdapter(at: string, model: TextToImageModel): OpenedAdapter {
+  const { adapter: file } = findAdapter(at);
+  return { file, read: asUsage(() => readAdapter(file, model)) };
 }
 
 /** A field of a run's configuration; undefined without one. */

@@ -1,6 +1,5 @@
 /** Builds a bank of real faces for the face realism loss: of the photographs in a folder, or of drawn portraits. */
 
-import path from 'node:path';
 import { listImages, readImages } from '../evaluate/image_folder.ts';
 import type { BankSources, FaceBankContent } from '../faces/index.ts';
 import {
@@ -14,7 +13,8 @@ import {
 import type { Runtime } from '../graph/index.ts';
 import { renderDataset } from '../portraits/dataset.ts';
 import { drawnFaceBank } from '../portraits/training/face_bank.ts';
-import { UsageError } from './errors.ts';
+import { asUsage, UsageError } from './errors.ts';
+import { outputFile } from './options.ts';
 import type { Progress } from './progress.ts';
 
 /** Faces that are detected and embedded at once, and photographs that are read at once. */
@@ -64,9 +64,10 @@ export async function buildFaceBank(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<BuiltBank> {
+  const output = outputFile(request.output);
   const located = (name: string) => locateFaceModel(name, '.');
-  const detector = loadFaceDetector(runtime, located(request.detector), { batchSize: BATCH });
-  const embedder = loadFaceEmbedder(located(request.embedder));
+  const embedder = asUsage(() => loadFaceEmbedder(located(request.embedder)));
+  const detector = asUsage(() => loadFaceDetector(runtime, located(request.detector), { batchSize: BATCH }));
   const embeddings = createFaceEmbeddings(runtime, embedder, BATCH);
   const sources: BankSources = { detector, embeddings, dimension: embedder.dimension };
   const tell = (step: number, steps: number) => {
@@ -85,7 +86,6 @@ export async function buildFaceBank(
         `${request.detector} finds no face in any of ${images} images; nothing was written`,
       );
     }
-    const output = path.resolve(request.output);
     writeFaceBank(output, content);
     return { output, images, faces: count, dimension: embedder.dimension };
   } finally {

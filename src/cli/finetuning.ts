@@ -1,6 +1,5 @@
 /** Carries out a finetuning configuration: opens what it names, trains with progress, writes the adapter. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
@@ -21,9 +20,10 @@ import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { formatConfig } from './config.ts';
-import { UsageError } from './errors.ts';
+import { asUsage, asUsageLater, UsageError } from './errors.ts';
 import { writeLivePage } from './live_page.ts';
 import { modelName, resolveModel } from './models.ts';
+import { outputFolder } from './options.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
@@ -63,16 +63,19 @@ export async function runFinetune(
   { pipeline: given, inspection = null }: FinetuneChoices = {},
 ): Promise<FinetuneOutcome> {
   const modelDirectory = resolveModel(config.model);
-  const prepared = prepareFinetune(config, {
+  const resources = {
     runtime,
     modelDirectory,
     ...promptsOf(config),
     ...(given === undefined ? {} : { pipeline: given }),
-    scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
-  });
-  mkdirSync(config.output, { recursive: true });
-  writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
+    scores: await asUsageLater(() =>
+      Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
+    ),
+  };
+  const prepared = asUsage(() => prepareFinetune(config, resources));
   try {
+    outputFolder(config.output);
+    writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
     const { model, pipeline, objective, settings, guard } = prepared;
     const cost = await tellCost(prepared, progress);
     const title = `Fine-tuning of ${modelName(modelDirectory)}: ${describedTargetOf(config)}`;

@@ -7,7 +7,7 @@ import { requireKnown } from '../evaluate/obedience.ts';
 import type { PromptSet } from '../evaluate/prompt_set.ts';
 import { parsePromptSet } from '../evaluate/prompt_set.ts';
 import { knownExplicitPrompts } from '../portraits/prompts/explicit.ts';
-import { UsageError } from './errors.ts';
+import { asUsage, UsageError } from './errors.ts';
 import { PROMPT_LISTS, promptsOfFile, resolvePrompts } from './prompts.ts';
 
 /** Every list that ships with Portraits. */
@@ -54,13 +54,4 @@ export function resolveExplicitPrompts(
   asUsage(() => requireKnown(chosen, known));
   // A user's own prompts take the place of the shipped ones.
   return choice === 'shipped' && chosen.length === 0 ? knownExplicitPrompts(known) : chosen;
-}
-
-function asUsage<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw new UsageError((error as Error).message, { cause: error });
-  }
 }

@@ -17,12 +17,19 @@ export { hashModel } from '../evaluate/model_hash.ts';
 /** Name of the shipped model. */
 export const EMBEDDED_MODEL = 'portraits';
 
-/** The folder or file that a name means on this machine without the hub; null when there is none. */
+/**
+ * The folder or file that a name means on this machine without the hub; null when there is none.
+ * @throws UsageError when what is there is no model
+ */
 export function localModel(name: string): string | null {
   if (name === EMBEDDED_MODEL) return PORTRAITS;
   const folder = path.resolve(name);
-  if (existsSync(path.join(folder, 'model_index.json'))) return folder;
-  return folder.endsWith('.safetensors') && existsSync(folder) ? folder : null;
+  if (!existsSync(folder)) return null;
+  if (existsSync(path.join(folder, 'model_index.json')) || folder.endsWith('.safetensors')) return folder;
+  throw new UsageError(
+    `--model ${name}: expected a diffusers folder with model_index.json or a .safetensors file, ` +
+      `found ${statSync(folder).isDirectory() ? 'a folder without one' : 'another file'} at ${folder}`,
+  );
 }
 
 /**

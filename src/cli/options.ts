@@ -1,8 +1,12 @@
 /** Command line options that several commands share, and parsers of their values. */
 
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import type { DeviceName } from '../graph/index.ts';
+import { makeFolder } from '../weights/make_folder.ts';
+import { asUsage, UsageError } from './errors.ts';
 
 /** Devices by the names that `--device` takes. */
 export const DEVICE_NAMES: readonly DeviceName[] = ['auto', 'cpu', 'webgpu', 'cuda', 'dml', 'coreml'];
@@ -33,6 +37,28 @@ export function numberFrom(least: number): (text: string) => number {
 /** Parser of an option that may be given several times. */
 export function collect(value: string, earlier: readonly string[] = []): string[] {
   return [...earlier, value];
+}
+
+/**
+ * Makes the folder that a command writes to.
+ * @returns its absolute path
+ * @throws UsageError when it cannot be made or written to
+ */
+export function outputFolder(folder: string): string {
+  return asUsage(() => makeFolder(folder));
+}
+
+/**
+ * Makes the folder that holds the file a command writes.
+ * @returns absolute path of the file
+ * @throws UsageError when a folder has its name, or its own folder cannot be made or written to
+ */
+export function outputFile(file: string): string {
+  if (existsSync(file) && statSync(file).isDirectory()) {
+    throw new UsageError(`${file}: expected the name of a file to write, but a folder is there`);
+  }
+  outputFolder(path.dirname(file));
+  return path.resolve(file);
 }
 
 /** `--device`: where graphs run. */

@@ -44,7 +44,7 @@ export function promptsOfFile(file: string): string[] {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`prompts: ${(error as Error).message}`, { cause: error });
+    throw new UsageError(`prompts: cannot read ${file}: ${(error as Error).message}`, { cause: error });
   }
   const prompts = text
     .split(/\r?\n/)

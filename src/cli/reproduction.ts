@@ -16,6 +16,7 @@ import {
 import { Failure } from './errors.ts';
 import { openLaboratory, shortDigest } from './laboratory.ts';
 import { hashModel, modelName, resolveModel } from './models.ts';
+import { outputFolder } from './options.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration } from './progress.ts';
@@ -53,8 +54,8 @@ export async function runReproduction(
   const digests = Object.fromEntries(
     PARTS.map((part) => [part.name, shortDigest([...shared, part.name, part.settings(budget)])]),
   );
-  const output = path.resolve(request.output);
-  const work = path.resolve(request.work, shortDigest(shared));
+  const output = outputFolder(request.output);
+  const work = outputFolder(path.join(request.work, shortDigest(shared)));
   const done = readParts(output, digests);
   const isDone = ({ name }: Part) => done[name] !== undefined;
   const names = request.parts.filter(isDone).map(({ name }) => name);

@@ -3,6 +3,7 @@
  * a bias, the names under which ComfyUI and AUTOMATIC1111 add full matrices to a model.
  */
 
+import { requireFinite } from '../weights/finite.ts';
 import type { LoraPart } from '../weights/lora_adapter.ts';
 import { LORA_PARTS } from '../weights/lora_adapter.ts';
 import { flattenModulePath, kohyaStem } from '../weights/lora_names.ts';
@@ -94,7 +95,7 @@ export function readWeightDifferences(
     if (name === undefined) throw new Error(`${file}: the ${part} has no parameter for ${key}`);
     const { shape } = source.info(key);
     const base = readBase(bases[part], name, shape);
-    const difference = source.readFloat32(key);
+    const difference = requireFinite(source.readFloat32(key), `${file}: ${key}`);
     result[part].set(name, { shape, data: base.map((value, i) => value + difference[i]!) });
   }
   return result;

@@ -1,5 +1,6 @@
 /** Soft tokens in files: textual inversions of AUTOMATIC1111 and diffusers, and the prefix embeddings of the reference implementation. */
 
+import { requireFinite } from '../weights/finite.ts';
 import type { WeightSource } from '../weights/weights_in_memory.ts';
 import type { SoftTokens } from './adapter.ts';
 import type { TextToImageModel } from './assemble_model.ts';
@@ -67,7 +68,7 @@ function checked(
       `${description}: expected ${name} [1..${most}, ${expected}], received [${shape.join(', ')}]`,
     );
   }
-  return Object.freeze({ count, width, data });
+  return Object.freeze({ count, width, data: requireFinite(data, `${description}: ${name}`) });
 }
 
 /** Prefix of the reference: row 0 of its table is a placeholder, the others are the tokens in front of the prompt. */

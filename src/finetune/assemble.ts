@@ -31,7 +31,7 @@ import { guardFolders, openGuard } from './guard_models.ts';
 import { checkPrompts } from './iteration.ts';
 import type { ImageObjective } from './objective.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
-import { addObjectives, scoreObjective } from './score_objective.ts';
+import { addObjectives, checkScore, scoreObjective } from './score_objective.ts';
 import type { FinetuneSettings } from './settings.ts';
 import { groupDistance } from './stop_rule.ts';
 import type { TrainedPart } from './trained_part.ts';
@@ -84,6 +84,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
   const opened = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
   const model = withPrecision(opened, config.precision ?? 'float32');
+  for (const score of resources.scores ?? []) checkScore(score, model.defaultSide);
   const folders = configuredJudges(config);
   const { microBatch, prompts } = config;
   const batchSize = batchSizeOf({ ...prompts, ...(microBatch === undefined ? {} : { microBatch }) });

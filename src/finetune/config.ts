@@ -180,7 +180,7 @@ const fields = z.strictObject({
       clipNorm: z.number().positive().default(1),
       averageDecay: z.number().min(0).lt(1).default(0.996),
     })
-    .refine(({ iterations, warmupSteps }) => warmupSteps <= iterations, {
+    .refine(({ iterations, warmupSteps }) => iterations < 1 || warmupSteps <= iterations, {
       path: ['warmupSteps'],
       error: 'expected at most as many as iterations',
     })

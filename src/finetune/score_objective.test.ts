@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { gaussianNoise } from '../diffusion/noise.ts';
 import { encodeModel, input, mul, Runtime, reduceMean } from '../graph/index.ts';
 import { openScore } from './score_file.ts';
-import { addObjectives, scoreObjective } from './score_objective.ts';
+import { addObjectives, checkScore, scoreObjective } from './score_objective.ts';
 
 const runtime = new Runtime({ threads: 1 });
 const folder = mkdtempSync(path.join(tmpdir(), 'scores-'));
@@ -134,5 +134,13 @@ describe('an objective from a score', () => {
     await expect(objective.evaluate(request)).rejects.toThrow(
       /objective pixels: expected one float32 number an image, \[2\] or \[2, 1\], received float32 \[2,3,4,4\]/,
     );
+  });
+
+  it.each([
+    ['pixels', '(images) => images', /objective pixels: expected one float32 number an image, \[2\]/],
+    ['broken', '() => { throw new Error("no such operator"); }', /^objective broken: no such operator$/],
+  ])('is checked before it runs: %s', async (name, body, message) => {
+    const score = await openScore(file(`${name}-checked.mjs`, `export default ${body};\n`));
+    expect(() => checkScore({ ...score, name }, 8)).toThrow(message);
   });
 });

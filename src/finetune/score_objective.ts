@@ -36,7 +36,7 @@ export interface ScoreObjective extends ImageObjective {
 
 /**
  * The loss -weight * mean score (maximise) or weight * mean score (minimise), and its gradient at the images.
- * @throws Error, when it first runs, if the score is not one float32 number an image
+ * @throws Error, when it first runs, as {@link checkScore} does
  */
 export function scoreObjective(
   runtime: Runtime,
@@ -46,13 +46,9 @@ export function scoreObjective(
   const sign = direction === 'maximise' ? -1 : 1;
   const graphs = (differentiable: boolean) =>
     graphsBySize(({ height, width }) =>
-      compileBatched(runtime, batchSize, (batch): Record<string, Value> => {
-        const images = input('images', [batch, 3, height, width]);
-        const scores = onePerImage(name, score(images), batch);
-        if (!differentiable) return { scores };
-        const [slope] = gradient([scores], [constant(new Float32Array(batch).fill(1), [batch])], [images]);
-        return { scores, slope: slope! };
-      }),
+      compileBatched(runtime, batchSize, (batch) =>
+        scoreGraph({ name, score }, [batch, 3, height, width], differentiable),
+      ),
     );
   const [products, scores] = [graphs(true), graphs(false)];
   const total = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0);
@@ -94,6 +90,35 @@ export function scoreObjective(
       await scores.release();
     },
   };
+}
+
+/** The graph of a score, and of its slope at the images. */
+function scoreGraph(
+  { name, score }: ImageScore,
+  shape: readonly [batch: number, channels: 3, height: number, width: number],
+  differentiable: boolean,
+): Record<string, Value> {
+  const [batch] = shape;
+  const images = input('images', shape);
+  const scores = onePerImage(name, score(images), batch);
+  if (!differentiable) return { scores };
+  const [slope] = gradient([scores], [constant(new Float32Array(batch).fill(1), [batch])], [images]);
+  return { scores, slope: slope! };
+}
+
+/**
+ * Builds the graphs of a score once, without running them.
+ * @param side of the images, in pixels
+ * @throws Error naming the score, when it throws, is not one float32 number an image, or cannot be differentiated
+ */
+export function checkScore(score: ImageScore, side: number): void {
+  try {
+    scoreGraph(score, [2, 3, side, side], true);
+  } catch (error) {
+    const { message } = error as Error;
+    const where = `objective ${score.name}: `;
+    throw new Error(message.startsWith(where) ? message : `${where}${message}`, { cause: error });
+  }
 }
 
 function onePerImage(name: string, scores: Value, batch: number): Value {

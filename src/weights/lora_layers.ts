@@ -1,5 +1,6 @@
 /** LoRA tensors to an adapter's layers, in the naming of kohya, diffusers of every age, and PEFT. */
 
+import { requireFinite } from './finite.ts';
 import { isJsonObject, type JsonObject } from './json_object.ts';
 import {
   createLoraLayer,
@@ -18,6 +19,8 @@ import type { WeightSource } from './weights_in_memory.ts';
 export const PEFT_WEIGHTS_FILE = 'adapter_model.safetensors';
 /** See {@link PEFT_WEIGHTS_FILE}. */
 export const PEFT_CONFIG_FILE = 'adapter_config.json';
+/** What it means that a model lacks a module of a file that is in order. */
+const OTHER_MODEL = '; the adapter was made for another model';
 /** Resolves module names of keys to module paths of the model. */
 export type ResolveModule = (part: LoraPart, module: string, flattened: boolean) => string;
 
@@ -38,7 +41,7 @@ export function createResolver(modulePaths: LoraModulePaths): ResolveModule {
     const model = known.get(part);
     if (!flattened) {
       if (model !== undefined && !model.paths.has(module))
-        throw new Error(`the ${part} has no module ${module} to adapt`);
+        throw new Error(`the ${part} has no module ${module} to adapt${OTHER_MODEL}`);
       return module;
     }
     if (model === undefined) {
@@ -50,7 +53,7 @@ export function createResolver(modulePaths: LoraModulePaths): ResolveModule {
     if (paths.length !== 1) {
       throw new Error(
         paths.length === 0
-          ? `the ${part} has no module that flattens to ${module}`
+          ? `the ${part} has no module that flattens to ${module}${OTHER_MODEL}`
           : `${module} is ambiguous: it stands for ${paths.join(' and ')}`,
       );
     }
@@ -87,11 +90,11 @@ function groupKeys(
 }
 
 function readMatrix(source: WeightSource, key: string): LoraMatrix {
-  return Object.freeze({ shape: source.info(key).shape, data: source.readFloat32(key) });
+  return Object.freeze({ shape: source.info(key).shape, data: requireFinite(source.readFloat32(key), key) });
 }
 
 function readAlpha(source: WeightSource, key: string): number {
-  const values = source.readFloat32(key);
+  const values = requireFinite(source.readFloat32(key), key);
   if (values.length !== 1) throw new Error(`expected one number, received ${values.length}`);
   return values[0];
 }
@@ -121,6 +124,9 @@ export function readLayers(
   resolve: ResolveModule,
   alphaOf: Readonly<Partial<Record<LoraPart, AlphaOf>>>,
 ): Record<LoraPart, Map<string, LoraLayer>> {
+  if (source.names().length === 0) {
+    throw new Error(`${source.description}: expected the tensors of an adapter, found none`);
+  }
   const layers = { textEncoder: new Map<string, LoraLayer>(), unet: new Map<string, LoraLayer>() };
   try {
     const groups = groupKeys(source, resolve);

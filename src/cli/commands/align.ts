@@ -1,6 +1,6 @@
 /** `evenhand align`: adapts soft tokens to one prompt until a batch of its images follows a target. */
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import type { AttributeResult } from '../../evaluate/attribute_result.ts';
@@ -17,6 +17,7 @@ import type { Runtime } from '../../graph/index.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
 import { loadConfig } from '../config.ts';
+import { asUsage } from '../errors.ts';
 import type { FinetuneOutcome } from '../finetuning.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
@@ -32,6 +33,7 @@ import {
   jsonOption,
   memoryOption,
   numberFrom,
+  outputFolder,
   setOption,
   threadsOption,
 } from '../options.ts';
@@ -138,12 +140,12 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const started = performance.now();
-  const output = path.resolve(options.output);
+  const output = outputFolder(options.output);
   const at = (name: string) => path.join(output, name);
-  mkdirSync(output, { recursive: true });
-  const bench = openMeasuringBench(runtime, resolveModel(config.model));
+  const model = resolveModel(config.model);
+  const bench = asUsage(() => openMeasuringBench(runtime, model));
   const { attributes } = bench.classifier;
-  const target = configuredTarget(config, attributes);
+  const target = asUsage(() => configuredTarget(config, attributes));
   const plan: MeasuringPlan = {
     prompts: [prompt],
     imagesPerPrompt: options.images,

@@ -1,6 +1,6 @@
 /** `evenhand demo`: measures the shipped model, fine-tunes it for gender, measures again, and leaves a report. */
 
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { writeAdapter } from '../../diffusion/adapter_file.ts';
@@ -13,6 +13,7 @@ import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weig
 import { cancellable } from '../cancellation.ts';
 import { loadConfig, peekConfig } from '../config.ts';
 import { DEMO_ITERATIONS, demoIterations } from '../demo_length.ts';
+import { asUsage } from '../errors.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
@@ -29,7 +30,15 @@ import {
 import { resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, integer, jsonOption, numberFrom, setOption, threadsOption } from '../options.ts';
+import {
+  deviceOption,
+  integer,
+  jsonOption,
+  numberFrom,
+  outputFolder,
+  setOption,
+  threadsOption,
+} from '../options.ts';
 import { packagePath } from '../package.ts';
 import type { Progress } from '../progress.ts';
 import { createProgress, formatDuration } from '../progress.ts';
@@ -108,9 +117,8 @@ async function run(
   signal: AbortSignal,
 ): Promise<void> {
   const started = performance.now();
-  const output = path.resolve(options.output);
+  const output = outputFolder(options.output);
   const at = (name: string) => path.join(output, name);
-  mkdirSync(output, { recursive: true });
   // A demo that was finished starts anew; one that was stopped goes on.
   if (existsSync(at('summary.json'))) {
     rmSync(at('summary.json'));
@@ -124,9 +132,9 @@ async function run(
   const config = configured([]);
   await fetchModel(config.model, progress, signal);
   const model = resolveModel(config.model);
-  const bench = openMeasuringBench(runtime, model, model, { features: {} });
+  const bench = asUsage(() => openMeasuringBench(runtime, model, model, { features: {} }));
   const { attributes } = bench.classifier;
-  const target = configuredTarget(config, attributes);
+  const target = asUsage(() => configuredTarget(config, attributes));
   const attribute = target.attributes[0]!.name;
   const plan: MeasuringPlan = {
     prompts: spreadItems(resolvePrompts(MEASUREMENT.list, 'test'), options.prompts),

@@ -1,9 +1,7 @@
 /** `evenhand generate`: images from prompts, as PNG files that say what they were made from. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { Command, Option } from 'commander';
-import { readAdapter } from '../../diffusion/adapter_file.ts';
 import type { TextToImageModel } from '../../diffusion/model.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
 import { createPlan } from '../../diffusion/schedulers/create_plan.ts';
@@ -20,7 +18,8 @@ import { PREDICTION_TYPES } from '../../weights/ldm/prediction.ts';
 import { cancellable } from '../cancellation.ts';
 import type { DrawRequest } from '../draw_images.ts';
 import { checkSize, drawImages } from '../draw_images.ts';
-import { UsageError } from '../errors.ts';
+import { asUsage, UsageError } from '../errors.ts';
+import { openAdapter } from '../export_source.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
 import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
@@ -33,6 +32,7 @@ import {
   jsonOption,
   memoryOption,
   numberFrom,
+  outputFolder,
   textContextOption,
   threadsOption,
 } from '../options.ts';
@@ -116,7 +116,10 @@ export function generateCommand(io: Io): Command {
         "what the model's U-Net predicts (default: what its files say)",
       ).choices(PREDICTION_TYPES),
     )
-    .option('-a, --adapter <file>', 'fine-tuned adapter: LoRA (kohya, diffusers, PEFT) or textual inversion')
+    .option(
+      '-a, --adapter <file>',
+      'fine-tuned adapter: the folder of a run, a LoRA (kohya, diffusers, PEFT) or a textual inversion',
+    )
     .addOption(textContextOption())
     .option(
       '-o, --output <folder>',
@@ -138,7 +141,7 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
   await cancellable((signal) => fetchModel(options.model, progress, signal, variant), progress.note);
   const folder = resolveModel(options.model, variant);
   const model = withTextContext(
-    openTextToImageModel(folder, { variant, prediction }),
+    asUsage(() => openTextToImageModel(folder, { variant, prediction })),
     options.textContext ?? 'padded',
   );
   const scheduler = configureScheduler(model, options);
@@ -154,14 +157,11 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
     width: options.width ?? model.defaultSide,
     batchSize: options.batchSize,
     model: { name: options.model, opened: model },
-    adapter:
-      options.adapter === undefined
-        ? null
-        : { file: options.adapter, read: readAdapter(options.adapter, model) },
+    adapter: options.adapter === undefined ? null : openAdapter(options.adapter, model),
     output: path.resolve(options.output),
   };
   checkSize(request);
-  mkdirSync(request.output, { recursive: true });
+  outputFolder(request.output);
   const started = performance.now();
   try {
     const files = await cancellable(

@@ -1,6 +1,6 @@
 /** `evenhand train`: trains a model of Portraits from scratch on drawn scenes. */
 
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import path from 'node:path';
 import { Argument, Command } from 'commander';
 import { captionWeights } from '../../portraits/captions.ts';
@@ -14,7 +14,14 @@ import { isFaceClassifierRecipe, trainFaceClassifier } from '../face_classifier.
 import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
-import { deviceOption, jsonOption, printConfigOption, setOption, threadsOption } from '../options.ts';
+import {
+  deviceOption,
+  jsonOption,
+  outputFolder,
+  printConfigOption,
+  setOption,
+  threadsOption,
+} from '../options.ts';
 import { PORTRAITS } from '../package.ts';
 import type { Progress } from '../progress.ts';
 import { createProgress, formatDuration, formatNumber } from '../progress.ts';
@@ -129,7 +136,7 @@ function prepareModelFolder(output: string, training: Training): void {
       );
     }
   }
-  mkdirSync(output, { recursive: true });
+  outputFolder(output);
   const tokenizer = path.join(output, 'tokenizer');
   if (!existsSync(tokenizer)) cpSync(path.join(PORTRAITS, 'tokenizer'), tokenizer, { recursive: true });
 }
