@@ -32,7 +32,7 @@ describe('checkpoints', () => {
   });
 
   it('replace older ones only once they are whole, and keep the newest', () => {
-    for (const step of [5, 100, 20, 120_000_000]) saveCheckpoint(root, checkpointAt(step));
+    for (const step of [5, 20, 100, 120_000_000]) saveCheckpoint(root, checkpointAt(step));
     expect(listCheckpoints(root)).toEqual([100, 120_000_000]);
     expect(readdirSync(root).sort()).toEqual([
       'checkpoint-00000100.safetensors',
@@ -52,6 +52,13 @@ describe('checkpoints', () => {
     expect(() => saveCheckpoint(root, broken)).toThrow(/tensor "w": .*takes 12 bytes, received 8/);
     expect(readdirSync(root)).toEqual(before);
     expect(loadLatestCheckpoint(root, expect.unreachable)?.step).toBe(1);
+  });
+
+  it('take the place of those past them, which a run that goes on from before them left', () => {
+    for (const step of [4, 6, 8]) saveCheckpoint(root, checkpointAt(step), 3);
+    saveCheckpoint(root, checkpointAt(5), 1);
+    expect(listCheckpoints(root)).toEqual([5]);
+    expect(loadLatestCheckpoint(root, expect.unreachable)?.step).toBe(5);
   });
 
   const damages: [string, (file: string) => void][] = [

@@ -61,6 +61,9 @@ describe('validations', () => {
     const again = await finetune(pipeline, brightness, { ...all, iterations: 5 });
     expect(again.iterations).toBe(5);
     expect(again.best).toEqual(result.best);
+    // How often there is a validation doesn't change what it measures.
+    const rarer = { ...all, iterations: 6, validation: { ...choices.validation, every: 6 } };
+    expect((await finetune(pipeline, brightness, rarer)).best).toEqual(result.best);
     const smallest = { ...validation, best: { ...best, goal: 'smallest' as const } };
     const other = { ...all, validation: smallest, directory: path.join(folder, 'smallest') };
     expect((await finetune(pipeline, brightness, other)).best!.iteration).toBe(4);
@@ -72,6 +75,27 @@ describe('validations', () => {
         directory: path.join(folder, 'unknown'),
       }),
     ).rejects.toThrow(/validation\.best\.metric: expected one of brightness, original, received bias/);
+  });
+
+  it('leave prompts out for which a number is none, and never keep one that is none or infinite', async () => {
+    const lengths: ImageObjective = {
+      ...brightness,
+      measure: async ({ prompt }) => ({
+        faceless: prompt === 'a cook' ? Number.NaN : prompt.length,
+        none: Number.NaN,
+        endless: Number.NEGATIVE_INFINITY,
+      }),
+    };
+    const prompts = ['a cook', 'a nurse', 'a pilot in a plane'];
+    const found = async (metric: string) => {
+      const best = { metric, goal: 'smallest' } as const;
+      const directory = path.join(folder, metric);
+      const all = { ...settings, validation: { ...validation, prompts, best }, iterations: 1, directory };
+      return (await finetune(pipeline, lengths, all)).best;
+    };
+    expect(await found('faceless')).toMatchObject({ value: (7 + 18) / 2 });
+    expect(await found('none')).toBeNull();
+    expect(await found('endless')).toBeNull();
   });
 
   it('end a run whose distance to the target is small enough, for good', async () => {
