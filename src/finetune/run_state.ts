@@ -22,6 +22,7 @@ export class RunState {
   readonly #lossScale: LossScale | null;
   #iteration = 0;
   #skipped = 0;
+  #skippedOnEnd = 0;
   #stopped: string | null = null;
 
   /**
@@ -46,6 +47,11 @@ export class RunState {
   /** Iterations that were left out because a gradient was not finite. */
   get skipped(): number {
     return this.#skipped;
+  }
+
+  /** How many of them were the last ones. */
+  get skippedOnEnd(): number {
+    return this.#skippedOnEnd;
   }
 
   /** Why the run is over before its last iteration; null while it isn't. */
@@ -82,6 +88,7 @@ export class RunState {
     this.#lossScale?.update(!report.skipped);
     if (report.skipped) this.#skipped++;
     else this.#average.update();
+    this.#skippedOnEnd = report.skipped ? this.#skippedOnEnd + 1 : 0;
     this.#iteration++;
     return report.gradientNorm;
   }
@@ -110,6 +117,7 @@ export class RunState {
         optimizerSteps: String(this.#optimizer.steps),
         averageUpdates: String(this.#average.updates),
         skipped: String(this.#skipped),
+        skippedOnEnd: String(this.#skippedOnEnd),
         ...(this.#lossScale === null ? {} : { lossScale: JSON.stringify(this.#lossScale.state()) }),
         ...(this.#stopped === null ? {} : { stopped: this.#stopped, stopRule: stopRuleOf(this.#settings) }),
       },
@@ -138,6 +146,7 @@ export class RunState {
       secondMoment: tensorsOf(checkpoint, 'secondMoment'),
     });
     this.#skipped = Number(metadata.skipped);
+    this.#skippedOnEnd = Number(metadata.skippedOnEnd ?? 0);
     if (metadata.lossScale !== undefined)
       this.#lossScale?.restore(JSON.parse(metadata.lossScale) as LossScaleState);
     this.#iteration = checkpoint.step;

@@ -1,6 +1,6 @@
 /** Validations of a run: the best one, the stop rule, the guard, micro-batches, samples and events. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
@@ -181,5 +181,18 @@ describe('validations', () => {
       '00000004.png',
       '00000006.png',
     ]);
+  });
+
+  it('show the samples of earlier sessions until there are newer ones, and none past the checkpoint', async () => {
+    const directory = path.join(folder, 'samples');
+    const all = { ...settings, directory, checkpointEvery: 1 };
+    await finetune(pipeline, brightness, { ...all, validation: { ...validation, every: 2 }, iterations: 2 });
+    writeFileSync(path.join(directory, 'samples', '00000009.png'), 'past the checkpoint');
+    const seen: (string | null)[] = [];
+    const onSnapshot = ({ samples }: RunSnapshot) => void seen.push(samples && path.basename(samples));
+    const later = { ...all, validation: { ...validation, every: 4 }, iterations: 4 };
+    await finetune(pipeline, brightness, later, { onSnapshot });
+    expect(seen).toEqual(['00000002.png', '00000004.png']);
+    expect(readdirSync(path.join(directory, 'samples'))).toEqual(['00000002.png', '00000004.png']);
   });
 });
