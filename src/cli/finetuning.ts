@@ -16,6 +16,7 @@ import { secondsPerUnit } from '../finetune/cost.ts';
 import type { RunInspection } from '../finetune/run.ts';
 import { finetune } from '../finetune/run.ts';
 import { readLog } from '../finetune/run_log.ts';
+import { requireOwnFolder } from '../finetune/run_state.ts';
 import { openScore } from '../finetune/score_file.ts';
 import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -70,9 +71,10 @@ export async function runFinetune(
     ...(given === undefined ? {} : { pipeline: given }),
     scores: await Promise.all(config.objectives.map(({ file, ...options }) => openScore(file, options))),
   });
-  mkdirSync(config.output, { recursive: true });
-  writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
   try {
+    requireOwnFolder(prepared.settings);
+    mkdirSync(config.output, { recursive: true });
+    writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
     const { model, pipeline, objective, settings, guard } = prepared;
     const cost = await tellCost(prepared, progress);
     const title = `Fine-tuning of ${modelName(modelDirectory)}: ${describedTargetOf(config)}`;

@@ -6,6 +6,7 @@ import {
   type Checkpoint,
   listCheckpoints,
   loadLatestCheckpoint,
+  newestMetadata,
   readCheckpoint,
   saveCheckpoint,
 } from './checkpoint.ts';
@@ -82,6 +83,7 @@ describe('checkpoints', () => {
     expect(() => readCheckpoint(file)).toThrow(/checkpoint-00000002.*expected SHA-256/);
     const warnings: string[] = [];
     expect(loadLatestCheckpoint(root, (message) => warnings.push(message))).toEqual(checkpointAt(1));
+    expect(newestMetadata(root)).toMatchObject({ digest: 'abc', skipped: '2' });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/checkpoint-00000002.*using the one before it/);
   });
@@ -89,6 +91,7 @@ describe('checkpoints', () => {
   it('are none where no run has been', () => {
     expect(listCheckpoints(path.join(root, 'missing'))).toEqual([]);
     expect(loadLatestCheckpoint(path.join(root, 'missing'), expect.unreachable)).toBeNull();
+    expect(newestMetadata(path.join(root, 'missing'))).toBeNull();
     writeFileSync(path.join(root, '.checkpoint-00000003.safetensors.123.tmp'), 'half');
     expect(loadLatestCheckpoint(root, expect.unreachable)).toBeNull();
   });

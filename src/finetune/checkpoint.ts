@@ -90,6 +90,21 @@ export function readCheckpoint(file: string): Checkpoint {
 }
 
 /**
+ * Metadata of the newest checkpoint of `directory` whose header can be read, its tensors unseen.
+ * @returns `null` when there is none
+ */
+export function newestMetadata(directory: string): Checkpoint['metadata'] | null {
+  for (const step of listCheckpoints(directory).reverse()) {
+    try {
+      return openSafetensors(fileOf(directory, step)).metadata;
+    } catch {
+      // A damaged file says nothing; whoever loads it hears of it.
+    }
+  }
+  return null;
+}
+
+/**
  * The newest checkpoint of `directory` that is whole; corrupt ones are reported and passed over.
  * @returns `null` when there is none
  */

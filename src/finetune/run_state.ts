@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
-import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { loadLatestCheckpoint, newestMetadata, saveCheckpoint } from './checkpoint.ts';
 import { learningRateAt } from './learning_rate.ts';
 import type { LossScale, LossScaleState } from './loss_scale.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
@@ -133,12 +133,7 @@ export class RunState {
     const checkpoint = loadLatestCheckpoint(this.#folder, (message) => process.emitWarning(message));
     if (checkpoint === null) return;
     const { metadata } = checkpoint;
-    if (metadata.digest !== digest) {
-      throw new Error(
-        `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
-          'choose another output folder or remove this one',
-      );
-    }
+    requireDigest(directory, digest, metadata);
     for (const [name, data] of tensorsOf(checkpoint, 'parameters')) this.#tensors.get(name)!.set(data);
     this.#average.restore(tensorsOf(checkpoint, 'average'), Number(metadata.averageUpdates));
     this.#optimizer.restore(Number(metadata.optimizerSteps), {
@@ -154,8 +149,29 @@ export class RunState {
   }
 
   get #folder(): string {
-    return path.join(this.#settings.directory, 'checkpoints');
+    return folderOf(this.#settings);
   }
+}
+
+function folderOf({ directory }: Pick<FinetuneSettings, 'directory'>): string {
+  return path.join(directory, 'checkpoints');
+}
+
+function requireDigest(directory: string, digest: string, metadata: Checkpoint['metadata']): void {
+  if (metadata.digest === digest) return;
+  throw new Error(
+    `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
+      'choose another output folder or remove this one',
+  );
+}
+
+/**
+ * Checks that a run folder is a new one or holds this run, before anything is written into it.
+ * @throws Error when its checkpoints belong to another configuration
+ */
+export function requireOwnFolder(settings: Pick<FinetuneSettings, 'directory' | 'digest'>): void {
+  const metadata = newestMetadata(folderOf(settings));
+  if (metadata !== null) requireDigest(settings.directory, settings.digest, metadata);
 }
 
 function stopRuleOf({ stop, validation }: FinetuneSettings): string {
