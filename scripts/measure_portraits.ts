@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { loadAttributeClassifier } from '../src/faces/attributes.ts';
 import { loadFaceDetector } from '../src/faces/detection.ts';
 import { createFaceEmbeddings, loadFaceEmbedder } from '../src/faces/embedding.ts';
+import type { RealFaces } from '../src/faces/index.ts';
+import { openFaceBank } from '../src/faces/index.ts';
 import type { ImageEncoder } from '../src/fairness/index.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from '../src/fairness/index.ts';
 import { Runtime } from '../src/graph/index.ts';
@@ -16,11 +18,13 @@ import { measureClip } from '../src/portraits/measurements/clip.ts';
 import { measureDetector } from '../src/portraits/measurements/detector.ts';
 import { measureDino } from '../src/portraits/measurements/dino.ts';
 import { measureEmbedder } from '../src/portraits/measurements/embedder.ts';
+import { type ChangedFaces, changedFaces, measureRealism } from '../src/portraits/measurements/realism.ts';
 import { measureSemantics } from '../src/portraits/measurements/semantics.ts';
 import { sequenceOf } from '../src/portraits/training/embedder.ts';
 
 const NAMES = [
-  ...(['classifier', 'classifier_evaluation', 'face_detector', 'face_embedder'] as const),
+  ...(['classifier', 'classifier_evaluation', 'face_detector'] as const),
+  ...(['face_embedder', 'face_embedder_evaluation'] as const),
   ...(['clip', 'clip_evaluation', 'dino', 'dino_evaluation'] as const),
 ];
 const USAGE =
@@ -33,7 +37,10 @@ const FAULTS = { resolution: 0.5, noise: 0.1 };
 /** Faces that classifiers are measured on through the autoencoder, which costs more than they do. */
 const AUTOENCODED = 320;
 
-/** Scenes that are changed to measure how far the similarity of an encoder falls. */
+/** Persons that embedders are to know again. */
+const VERIFIED = 1000;
+
+/** Scenes that are changed to measure how far similarity and realism fall. */
 const CHANGED = 400;
 
 const { values, positionals } = parseArgs({
@@ -65,10 +72,8 @@ const measurements: Readonly<Record<string, () => Promise<unknown>>> = {
     const retried = loadFaceDetector(runtime, folder('face_detector'), options);
     return { once: await measureDetector(once, data), retried: await measureDetector(retried, data) };
   },
-  async face_embedder() {
-    const embeddings = createFaceEmbeddings(runtime, loadFaceEmbedder(folder('face_embedder')), 32);
-    return measureEmbedder(embeddings, data, sequenceOf(data), 1000);
-  },
+  face_embedder: () => embedderFigures('face_embedder', 'face_bank'),
+  face_embedder_evaluation: () => embedderFigures('face_embedder_evaluation', 'face_bank_evaluation'),
   clip: () => clipFigures('clip'),
   clip_evaluation: () => clipFigures('clip_evaluation'),
   dino: () => dinoFigures('dino'),
@@ -87,6 +92,33 @@ async function classifierFigures(name: string) {
       change: await throughAutoencoder(runtime, values.models, data.size),
     }),
   };
+}
+
+function realFaces(embedder: string, bank: string): RealFaces {
+  return {
+    embedder: loadFaceEmbedder(folder(embedder)),
+    bank: openFaceBank(folder(`${bank}.safetensors`)),
+  };
+}
+
+async function embedderFigures(name: string, bank: string) {
+  const judge = realFaces(name, bank);
+  const embeddings = createFaceEmbeddings(runtime, judge.embedder, 32);
+  return {
+    ...(await measureEmbedder(embeddings, data, sequenceOf(data), VERIFIED)),
+    realism: await measureRealism(runtime, judge, await changed()),
+  };
+}
+
+/** Faces that embedders judge the realism of, made once. */
+let facesOfRealism: Promise<ChangedFaces> | undefined;
+
+function changed(): Promise<ChangedFaces> {
+  facesOfRealism ??= (async () => {
+    const autoencoder = await throughAutoencoder(runtime, values.models, data.size);
+    return changedFaces(runtime, realFaces('face_embedder', 'face_bank'), autoencoder, data, CHANGED);
+  })();
+  return facesOfRealism;
 }
 
 async function clipFigures(name: string) {

@@ -251,6 +251,8 @@ describe('evenhand models', () => {
     expect((await runCli(['models', model])).stdout).toMatch(
       /text_encoder +CLIPTextModel +0.\d+ M parameters/,
     );
+    const shipped = (await runCli(['models'])).stdout;
+    expect(shipped).toMatch(/beside them, .*: face_detector, face_embedder, face_embedder_evaluation, /);
   });
 });
 

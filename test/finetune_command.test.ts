@@ -135,6 +135,16 @@ describe('evenhand finetune', () => {
     expect(numbers('killed')).toEqual(numbers('whole'));
   });
 
+  it('leaves the run of another configuration as it is', async () => {
+    const configuration = readFileSync(at('whole', 'config.yaml'), 'utf8');
+    const other = await runCli([...argumentsOf('whole'), '--set', 'seed=9']);
+    expect(other.status).not.toBe(0);
+    expect(other.stderr).toMatch(
+      /whole: expected checkpoints of configuration \w+, received \w+; choose another output folder/,
+    );
+    expect(readFileSync(at('whole', 'config.yaml'), 'utf8')).toBe(configuration);
+  });
+
   it('names what it does not know', async () => {
     const wrong = await runCli([...argumentsOf('none'), '--set', 'train.targets=[to_kk]']);
     expect(wrong.status).not.toBe(0);

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import path from 'node:path';
 import { listDevices } from '../graph/index.ts';
-import { folderBytes, formatBytes, summarizeModel } from './models.ts';
+import { COMPANIONS, companionsOf, folderBytes, formatBytes, summarizeModel } from './models.ts';
 import { PORTRAITS, packagePath, packageVersion } from './package.ts';
 
 /** One thing that was looked at. */
@@ -28,12 +28,6 @@ const GIB = 2 ** 30;
 
 /** Memory below which Portraits may not fit, and below which Stable Diffusion 1.5 gets tight, in GiB. */
 const MEMORY = Object.freeze({ portraits: 2, stableDiffusion: 16 });
-
-/** Model folders beside the diffusers components that fine-tuning and measuring read. */
-const COMPANIONS = [
-  ...['face_detector', 'face_embedder', 'classifier', 'classifier_evaluation'],
-  ...['clip', 'clip_evaluation', 'dino', 'dino_evaluation'],
-];
 
 /** Looks at everything; devices are tried one after the other, which takes seconds. */
 export async function diagnose(): Promise<Diagnosis> {
@@ -122,7 +116,8 @@ function* shippedModel(): Generator<Finding> {
     };
     return;
   }
-  const missing = COMPANIONS.filter((name) => !existsSync(path.join(PORTRAITS, name, 'config.json')));
+  const found = companionsOf(PORTRAITS);
+  const missing = COMPANIONS.filter((name) => !found.includes(name));
   yield missing.length === 0
     ? { state: 'good', text: `companions: ${COMPANIONS.join(', ')}` }
     : {

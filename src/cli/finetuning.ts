@@ -15,6 +15,7 @@ import { secondsPerUnit } from '../finetune/cost.ts';
 import type { RunInspection } from '../finetune/run.ts';
 import { finetune } from '../finetune/run.ts';
 import { readLog } from '../finetune/run_log.ts';
+import { requireOwnFolder } from '../finetune/run_state.ts';
 import { openScore } from '../finetune/score_file.ts';
 import type { FinetuneProgress, FinetuneResult } from '../finetune/settings.ts';
 import type { Runtime } from '../graph/index.ts';
@@ -74,6 +75,7 @@ export async function runFinetune(
   };
   const prepared = asUsage(() => prepareFinetune(config, resources));
   try {
+    asUsage(() => requireOwnFolder(prepared.settings));
     outputFolder(config.output);
     writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
     const { model, pipeline, objective, settings, guard } = prepared;

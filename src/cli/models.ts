@@ -76,11 +76,24 @@ export interface ComponentSummary {
   readonly dtypes: readonly string[];
 }
 
+/** Model folders beside the components that fine-tuning and measuring read. */
+export const COMPANIONS: readonly string[] = Object.freeze([
+  ...['face_detector', 'face_embedder', 'face_embedder_evaluation', 'classifier', 'classifier_evaluation'],
+  ...['clip', 'clip_evaluation', 'dino', 'dino_evaluation'],
+]);
+
 /** What a model folder holds. */
 export interface ModelSummary {
   readonly path: string;
   readonly pipelineClass: string;
   readonly components: readonly ComponentSummary[];
+  /** Which of {@link COMPANIONS} lie beside the components. */
+  readonly companions: readonly string[];
+}
+
+/** Those of {@link COMPANIONS} that a model folder has. */
+export function companionsOf(folder: string): string[] {
+  return COMPANIONS.filter((name) => existsSync(path.join(folder, name, 'config.json')));
 }
 
 /**
@@ -93,7 +106,8 @@ export function summarizeModel(folder: string): ModelSummary {
     // A hub's safety checker and the like are not brought, for nothing here uses them.
     .filter(([name]) => modelOfSnapshot(model.path) === null || existsSync(path.join(model.path, name)))
     .map(([name, { className }]) => summarizeComponent(model, name, className));
-  return { path: model.path, pipelineClass: model.pipelineClass, components };
+  const companions = companionsOf(model.path);
+  return { path: model.path, pipelineClass: model.pipelineClass, components, companions };
 }
 
 function summarizeComponent(model: StoredModel, name: string, className: string): ComponentSummary {

@@ -116,6 +116,13 @@ export const TRAININGS: readonly Training[] = Object.freeze([
     prepareEmbedder(recipe, data, output),
   ),
   training(
+    'face_embedder_evaluation',
+    'who a face is, for the guard: other seed, data and architecture',
+    [],
+    embedderRecipeSchema,
+    (recipe, { data, output }) => prepareEmbedder(recipe, data, output),
+  ),
+  training(
     'classifier',
     'attributes of a face, for the loss',
     [],

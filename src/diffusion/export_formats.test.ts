@@ -228,6 +228,8 @@ describe('a merged model', () => {
     mkdirSync(at('model', 'classifier'));
     writeFileSync(at('model', 'classifier', 'model.safetensors'), Buffer.alloc(2_000_000));
     writeFileSync(at('model', 'unet', 'diffusion_pytorch_model.bin'), 'pickled');
+    const banks = ['face_bank.safetensors', 'face_bank_evaluation.safetensors'];
+    for (const name of [...banks, 'whole.safetensors']) writeFileSync(at('model', name), name);
     const seen: number[] = [];
     const onTensor = (done: number, all: number) => seen.push(done / all);
     await writeMergedModel(at('model'), lora, at('merged'), {
@@ -242,6 +244,11 @@ describe('a merged model', () => {
       'config.json',
       'diffusion_pytorch_model.safetensors',
     ]);
+    expect(
+      readdirSync(at('merged'))
+        .filter((name) => name.endsWith('.safetensors'))
+        .sort(),
+    ).toEqual(banks);
     const inode = (name: string) => statSync(at(name, 'classifier', 'model.safetensors')).ino;
     expect(inode('merged')).toBe(inode('model'));
     for (const name of [

@@ -213,7 +213,7 @@ function writeEverythingElse(model: StoredModel, output: string): void {
     const from = join(model.path, entry);
     if (statSync(from).isDirectory()) {
       copyFolder(from, join(output, entry), NAMES.includes(entry as Network));
-    } else if (!WEIGHT_FILE.test(entry) || entry === 'face_bank.safetensors') {
+    } else if (!WEIGHT_FILE.test(entry) || /^face_bank(_evaluation)?\.safetensors$/.test(entry)) {
       place(from, join(output, entry));
     }
   }

@@ -43,3 +43,5 @@ export { compileBatched, graphsBySize, imageBatch, selectImages } from './image_
 export { joinAttributeModels } from './joined.ts';
 export type { Preprocessing } from './preprocessing.ts';
 export { loadPreprocessing, PLAIN_PREPROCESSING, parsePreprocessing, preprocess } from './preprocessing.ts';
+export type { RealFaces } from './realism.ts';
+export { faceRealism } from './realism.ts';

@@ -1,23 +1,22 @@
 /** Whole runs on a tiny model with tiny judges: micro-batches against the whole batch, the guard, and what a run costs. */
 
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeTinyModel } from '../../test/tiny_model.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
 import type { FaceDetector } from '../faces/index.ts';
-import { writeFaceBank } from '../faces/index.ts';
+import { openFaceBank, writeFaceBank } from '../faces/index.ts';
 import { smoothImages, writeCompanion } from '../faces/testing/companions.ts';
 import { createImageLoss, uniformTarget } from '../fairness/index.ts';
-import { Runtime } from '../graph/index.ts';
+import { Runtime, reduceMean, type Value } from '../graph/index.ts';
 import { preparedCost, prepareFinetune } from './assemble.ts';
 import { configuredWeights, type FinetuneConfig, finetuneConfigSchema } from './config.ts';
 import { secondsPerUnit } from './cost.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import { createGuard } from './guard.ts';
-import { guardFolders } from './guard_models.ts';
 import { computeIteration } from './iteration.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { initialAdapter, trainedTensors, withTensors } from './trained_part.ts';
@@ -219,6 +218,41 @@ describe('the guard', () => {
     await guard.release();
   });
 
+  it('warns where faces are gone, and has nothing to warn of where there were none', async () => {
+    const { judges } = prepare();
+    const face = { embedder: judges.face!.embedder, bank: judges.face!.bank! };
+    const onlyBright: FaceDetector = {
+      ...detector,
+      detect: async (images) =>
+        (await detector.detect(images)).map((found) => found.filter(({ box }) => box[0] === 3)),
+    };
+    const limits = { semantics: 0.01, realism: 0.01 };
+    const guard = createGuard(runtime, { encoders: [], face, detector: onlyBright }, limits, 2);
+    const [bright, dark] = [0.5, -0.5].map((value) => new Float32Array(2 * 3 * 16 * 16).fill(value));
+    const warned = async (images: Float32Array, originals: Float32Array) => {
+      const measuring = guard.begin();
+      await measuring.add(request(images, originals));
+      return guard.warnings(measuring.finish());
+    };
+    expect(await warned(dark!, bright!)).toEqual([
+      'realism can no longer be measured: no image shows a face',
+    ]);
+    expect(await warned(bright!, bright!)).toEqual([]);
+    expect(await warned(bright!, dark!)).toEqual([]);
+    await guard.release();
+  });
+
+  it('refuses the bank of another embedder', () => {
+    const { judges } = prepare();
+    const bank = path.join(folder, 'other.safetensors');
+    writeFaceBank(bank, { embeddings: gaussianNoise({ seed: 9 }, 4 * 12), dimension: 12 });
+    const face = { embedder: judges.face!.embedder, bank: openFaceBank(bank) };
+    const limits = { semantics: 0.3, realism: 0.1 };
+    expect(() => createGuard(runtime, { encoders: [], face, detector }, limits)).toThrow(
+      /guard\.bank: expected embeddings of 10 numbers, as the guard's embedder makes them, received 12 \(.*other/,
+    );
+  });
+
   it('is made of models that are not in the loss', () => {
     expect(() => prepare({ guard: { clip: 'clip' } })).toThrow(
       /guard\.clip: expected a model that is not in the loss/,
@@ -229,63 +263,6 @@ describe('the guard', () => {
     expect(prepare({ guard: { clip: 'clip' }, judges: { clip: null } }).guard).not.toBeNull();
     expect(prepare({ guard: { dino: 'dino' }, loss: { imageWeight: 0 } }).guard).not.toBeNull();
     expect(prepare().guard).toBeNull();
-  });
-
-  const chosen = (fields: object) => {
-    const folders = guardFolders(configOf(fields), folder);
-    return folders && Object.entries(folders).flatMap(([kind, file]) => (file === null ? [] : [kind]));
-  };
-
-  it.each([
-    [
-      'all of them, where none is in the loss',
-      { loss: { imageWeight: 0, faceWeight: 0 } },
-      {},
-      'clip dino embedder bank',
-    ],
-    ['the encoder that is left out of the loss', { judges: { dino: null } }, {}, 'dino'],
-    ['the embedder that the loss does without', { faces: { embedder: null } }, {}, 'embedder bank'],
-    [
-      'the own embedder, where the loss takes a card',
-      { faces: { embedder: 'faceres-embedding' }, judges: { bank: null } },
-      {},
-      'embedder bank',
-    ],
-    ['second ones by name', {}, { clip: 'second', dino: 'third' }, 'clip dino'],
-    ['none that is kept out', { loss: { imageWeight: 0 } }, { clip: null }, 'dino'],
-  ])('takes of the model folder %s', (_, fields, guard, expected) => {
-    expect(chosen({ ...fields, guard })?.join(' ')).toBe(expected);
-  });
-
-  it('takes of the model folder the second CLIP and DINO before the first ones, and refuses what the loss uses', () => {
-    const second = path.join(folder, 'second');
-    for (const name of ['clip', 'dino', 'clip_evaluation', 'dino_evaluation']) {
-      mkdirSync(path.join(second, name), { recursive: true });
-    }
-    const names = (fields: object, guard: object = {}) => {
-      const { clip, dino } = guardFolders(configOf({ ...fields, guard }), second)!;
-      return [clip, dino].map((file) => file && path.relative(second, file));
-    };
-    expect(names({})).toEqual(['clip_evaluation', 'dino_evaluation']);
-    expect(names({ judges: { clip: null } })).toEqual(['clip_evaluation', 'dino_evaluation']);
-    expect(names({ judges: { dino: 'dino_evaluation' } })).toEqual(['clip_evaluation', 'dino']);
-    expect(names({}, { clip: null })).toEqual([null, 'dino_evaluation']);
-    expect(() => names({ judges: { clip: 'clip_evaluation' } }, { clip: 'clip_evaluation' })).toThrow(
-      /guard\.clip: expected a model that is not in the loss, received clip_evaluation/,
-    );
-  });
-
-  it('knows the embedder of the loss as a card too, and needs at least one model', () => {
-    const faces = { embedder: 'faceres-embedding' };
-    const guard = { embedder: 'faceres-embedding', bank: 'other.safetensors' };
-    expect(() => chosen({ faces, guard })).toThrow(
-      /guard\.embedder: expected a model that is not in the loss/,
-    );
-    expect(chosen({ faces: { embedder: null }, guard })).toEqual(['embedder', 'bank']);
-    expect(() => chosen({ guard: {} })).toThrow(
-      /guard: expected a model that is not in the loss, found none/,
-    );
-    expect(chosen({})).toBeNull();
   });
 });
 
@@ -303,20 +280,54 @@ describe('the pipeline', () => {
 });
 
 describe('the metric of the best validation', () => {
-  const best = (metric: string, fields: object = {}) =>
-    prepare({ validation: { best: { metric } }, ...fields }).settings.validation.best;
+  const best = (metric: string, fields: object = {}, goal = 'smallest') =>
+    prepare({ validation: { best: { metric, goal } }, ...fields }).settings.validation.best;
 
   it('is one that validations measure', () => {
-    for (const metric of ['distance', 'distance gender', 'distance high', 'bias gender', 'score light']) {
+    for (const metric of ['distance', 'distance gender', 'distance high', 'bias gender']) {
       expect(best(metric)).toEqual({ metric, goal: 'smallest' });
     }
+    expect(best('faces', {}, 'largest')).toEqual({ metric: 'faces', goal: 'largest' });
     expect(() => best('bias')).toThrow(
       /validation\.best\.metric: expected one of distance, .*received "bias"/,
     );
     expect(() => best('bias age')).toThrow(/received "bias age"/);
     expect(() => best('guard semantics dino')).toThrow(/received "guard semantics dino"/);
-    const guarded = { guard: { dino: 'dino' }, judges: { dino: null } };
-    expect(best('guard semantics dino', guarded)).toMatchObject({ metric: 'guard semantics dino' });
+    expect(() => best('score light')).toThrow(/received "score light"/);
+  });
+
+  it('is tied to the models of the guard that measure it', () => {
+    const guard = { guard: { dino: 'dino' }, judges: { dino: null } };
+    expect(best('guard semantics dino', guard, 'largest')).toEqual({
+      ...{ metric: 'guard semantics dino', goal: 'largest' },
+      measuredBy: ['dino'],
+    });
+    expect(best('guard realism', { guard: {}, loss: { faceWeight: 0 } }, 'largest')).toMatchObject({
+      measuredBy: ['face_embedder', 'face_bank.safetensors'],
+    });
+  });
+
+  it('is better the smaller or the larger it is, whatever a configuration says', () => {
+    expect(() => best('faces')).toThrow(
+      'validation.best.goal: expected largest for "faces", received smallest: it would keep the worst validation',
+    );
+    expect(() => best('distance high', {}, 'largest')).toThrow(/expected smallest for "distance high"/);
+    const scored = (direction: string, goal: string) => {
+      const score = { name: 'light', score: (images: Value) => reduceMean(images, { axes: [1, 2, 3] }) };
+      const objectives = [{ file: 'light.js', direction }];
+      const config = configOf({ objectives, validation: { best: { metric: 'score light', goal } } });
+      const prompts = ['a nurse'];
+      const resources = {
+        runtime,
+        modelDirectory: folder,
+        trainPrompts: prompts,
+        validationPrompts: prompts,
+      };
+      return prepareFinetune(config, { ...resources, scores: [score] }).settings.validation.best;
+    };
+    expect(scored('maximise', 'largest')).toEqual({ metric: 'score light', goal: 'largest' });
+    expect(scored('minimise', 'smallest')).toEqual({ metric: 'score light', goal: 'smallest' });
+    expect(() => scored('maximise', 'smallest')).toThrow(/expected largest for "score light"/);
   });
 });
 

@@ -12,6 +12,7 @@ import type { ImageLoss, LossModels, PromptTargets } from '../fairness/index.ts'
 import { createImageLoss, loadJudges, sameTarget, targetsByGroup } from '../fairness/index.ts';
 import { imageLossGraph } from '../fairness/loss_graph.ts';
 import type { Runtime } from '../graph/index.ts';
+import { bestMetric } from './best_metric.ts';
 import type { FinetuneConfig } from './config.ts';
 import {
   configuredGroups,
@@ -26,14 +27,12 @@ import type { IterationCost } from './cost.ts';
 import { iterationCost } from './cost.ts';
 import { fairnessObjective } from './fairness_objective.ts';
 import type { RunGuard } from './guard.ts';
-import type { GuardFolders } from './guard_models.ts';
 import { guardFolders, openGuard } from './guard_models.ts';
 import { checkPrompts } from './iteration.ts';
 import type { ImageObjective } from './objective.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
 import { addObjectives, checkScore, scoreObjective } from './score_objective.ts';
 import type { FinetuneSettings } from './settings.ts';
-import { groupDistance } from './stop_rule.ts';
 import type { TrainedPart } from './trained_part.ts';
 
 /** A run that is ready to start. */
@@ -98,7 +97,13 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     scoreObjective(runtime, score, { ...config.objectives[i]!, batchSize }),
   );
   const guard = openGuard(runtime, config, modelDirectory, judges.detector, batchSize);
-  checkBestMetric(config, targets, guardFolders(config, modelDirectory));
+  const measures = {
+    targets,
+    guard: guardFolders(config, modelDirectory),
+    scores: resources.scores ?? [],
+    directory: modelDirectory,
+  };
+  const best = bestMetric(config, measures);
   return {
     model,
     pipeline,
@@ -108,7 +113,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     objective: addObjectives([fairnessObjective(loss, targets), ...scores]),
     scores,
     guard,
-    settings: settingsOf(config, model, resources),
+    settings: settingsOf(config, model, resources, best),
     async release() {
       await guard?.release();
       await Promise.all(scores.map((score) => score.release()));
@@ -145,35 +150,6 @@ function targetsOf(
       prompts: [...new Set([...promptGroups[i]!.train, ...promptGroups[i]!.validation])],
     })),
   );
-}
-
-/** Refuses a metric for the best validation that no validation will measure, before the first one is due. */
-function checkBestMetric(
-  { validation }: FinetuneConfig,
-  { groups }: PromptTargets,
-  guard: GuardFolders | null,
-): void {
-  if (validation.every === 0) return;
-  const { metric } = validation.best;
-  const encoders = (['clip', 'dino'] as const).filter((name) => guard !== null && guard[name] !== null);
-  const known = [
-    'distance',
-    ...groups.flatMap(({ name }) => (name === '' ? [] : [groupDistance(name)])),
-    ...new Set(
-      groups.flatMap(({ target }) =>
-        target.attributes.flatMap(({ name }) => [`distance ${name}`, `bias ${name}`]),
-      ),
-    ),
-    'faces',
-    ...encoders.map((name) => `guard semantics ${name}`),
-    ...(guard === null || guard.embedder === null ? [] : ['guard realism']),
-  ];
-  const isScore = metric.startsWith('score ');
-  if (!isScore && !known.includes(metric.replace(/^(distance.*) (low|high)$/, '$1'))) {
-    throw new Error(
-      `validation.best.metric: expected one of ${known.join(', ')}, received ${JSON.stringify(metric)}`,
-    );
-  }
 }
 
 /** What an iteration of a prepared run costs, its loss included in the memory. */
@@ -216,6 +192,7 @@ function settingsOf(
   config: FinetuneConfig,
   model: TextToImageModel,
   { trainPrompts: prompts, validationPrompts, promptGroups }: FinetuneResources,
+  best: NonNullable<FinetuneSettings['validation']['best']>,
 ): FinetuneSettings {
   const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
@@ -247,7 +224,7 @@ function settingsOf(
       prompts: validationPrompts.slice(0, validation.prompts),
       imagesPerPrompt: validation.imagesPerPrompt,
       samplingSteps: validation.steps,
-      best: validation.best,
+      best,
       level: validation.level,
     },
     ...(stop === undefined ? {} : { stop: { ...stop, ...(groups === null ? {} : { groups }) } }),

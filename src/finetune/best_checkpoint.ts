@@ -15,9 +15,16 @@ function folderOf({ directory }: FinetuneSettings): string {
   return path.join(directory, 'best');
 }
 
-/** Ties a best validation to what it was measured on; values of another validation can't be compared. */
+/** Ties a best validation to what it was measured on and by; values of another validation can't be compared. */
 function tieOf({ digest, validation }: FinetuneSettings): string {
   return JSON.stringify([digest, validation]);
+}
+
+/** Whether two ties are of the same kind of validation; how often there is one doesn't matter. */
+function isAlike(one: string | undefined, other: string): boolean {
+  const withoutEvery = (tie: string) =>
+    JSON.stringify(JSON.parse(tie), (key, value) => (key === 'every' ? undefined : value));
+  return one !== undefined && withoutEvery(one) === withoutEvery(other);
 }
 
 /**
@@ -26,14 +33,14 @@ function tieOf({ digest, validation }: FinetuneSettings): string {
  */
 export function loadBest(settings: FinetuneSettings, last: number): BestCheckpoint | null {
   const found = loadLatestCheckpoint(folderOf(settings), (message) => process.emitWarning(message));
-  if (found === null || found.metadata.tie !== tieOf(settings) || found.step > last) return null;
+  if (found === null || !isAlike(found.metadata.tie, tieOf(settings)) || found.step > last) return null;
   const { metric = '', value } = found.metadata;
   return { iteration: found.step, metric, value: Number(value), tensors: tensorsOf(found, 'average') };
 }
 
 /**
  * Keeps a validation if it is the first or better than the best: smaller or larger, as the settings say; of equal ones the
- * earlier stays.
+ * earlier stays, and one that isn't finite is never the best.
  * @throws Error when validation doesn't measure the metric
  * @returns the best one now; `null` while none could be compared
  */
@@ -53,7 +60,7 @@ export function keepIfBest(
       `validation.best.metric: expected one of ${Object.keys(numbers).join(', ')}, received ${metric}`,
     );
   }
-  if (Number.isNaN(value)) return best;
+  if (!Number.isFinite(value)) return best;
   const isBetter = best === null || (goal === 'smallest' ? value < best.value : value > best.value);
   if (!isBetter) return best;
   const tensors = new Map([...average].map(([name, data]) => [name, data.slice()]));

@@ -6,6 +6,7 @@ import {
   type Checkpoint,
   listCheckpoints,
   loadLatestCheckpoint,
+  newestMetadata,
   readCheckpoint,
   saveCheckpoint,
 } from './checkpoint.ts';
@@ -32,7 +33,7 @@ describe('checkpoints', () => {
   });
 
   it('replace older ones only once they are whole, and keep the newest', () => {
-    for (const step of [5, 100, 20, 120_000_000]) saveCheckpoint(root, checkpointAt(step));
+    for (const step of [5, 20, 100, 120_000_000]) saveCheckpoint(root, checkpointAt(step));
     expect(listCheckpoints(root)).toEqual([100, 120_000_000]);
     expect(readdirSync(root).sort()).toEqual([
       'checkpoint-00000100.safetensors',
@@ -52,6 +53,13 @@ describe('checkpoints', () => {
     expect(() => saveCheckpoint(root, broken)).toThrow(/tensor "w": .*takes 12 bytes, received 8/);
     expect(readdirSync(root)).toEqual(before);
     expect(loadLatestCheckpoint(root, expect.unreachable)?.step).toBe(1);
+  });
+
+  it('take the place of those past them, which a run that goes on from before them left', () => {
+    for (const step of [4, 6, 8]) saveCheckpoint(root, checkpointAt(step), 3);
+    saveCheckpoint(root, checkpointAt(5), 1);
+    expect(listCheckpoints(root)).toEqual([5]);
+    expect(loadLatestCheckpoint(root, expect.unreachable)?.step).toBe(5);
   });
 
   const damages: [string, (file: string) => void][] = [
@@ -75,6 +83,7 @@ describe('checkpoints', () => {
     expect(() => readCheckpoint(file)).toThrow(/checkpoint-00000002.*expected SHA-256/);
     const warnings: string[] = [];
     expect(loadLatestCheckpoint(root, (message) => warnings.push(message))).toEqual(checkpointAt(1));
+    expect(newestMetadata(root)).toMatchObject({ digest: 'abc', skipped: '2' });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/checkpoint-00000002.*using the one before it/);
   });
@@ -82,6 +91,7 @@ describe('checkpoints', () => {
   it('are none where no run has been', () => {
     expect(listCheckpoints(path.join(root, 'missing'))).toEqual([]);
     expect(loadLatestCheckpoint(path.join(root, 'missing'), expect.unreachable)).toBeNull();
+    expect(newestMetadata(path.join(root, 'missing'))).toBeNull();
     writeFileSync(path.join(root, '.checkpoint-00000003.safetensors.123.tmp'), 'half');
     expect(loadLatestCheckpoint(root, expect.unreachable)).toBeNull();
   });

@@ -40,7 +40,9 @@ export function listCheckpoints(directory: string): number[] {
 }
 
 /**
- * Writes a checkpoint under a temporary name, renames it, records its SHA-256 beside it, and removes all but the newest `keep`.
+ * Writes a checkpoint under a temporary name, renames it, records its SHA-256 beside it, and removes all but the newest `keep`
+ * up to it. Those past it are removed too: a run that goes on from before them, because they are damaged or belong to other
+ * settings, makes its own.
  * @returns the path of the checkpoint
  */
 export function saveCheckpoint(directory: string, checkpoint: Checkpoint, keep = 2): string {
@@ -51,9 +53,11 @@ export function saveCheckpoint(directory: string, checkpoint: Checkpoint, keep =
   );
   writeSafetensors(file, tensors, { ...checkpoint.metadata, step: String(checkpoint.step) });
   writeTextAtomically(`${file}.sha256`, `${digestOf(file)}\n`);
-  for (const old of listCheckpoints(directory).slice(0, -keep)) {
-    rmSync(fileOf(directory, old), { force: true });
-    rmSync(`${fileOf(directory, old)}.sha256`, { force: true });
+  const steps = listCheckpoints(directory);
+  const kept = steps.filter((step) => step <= checkpoint.step).slice(-keep);
+  for (const other of steps.filter((step) => !kept.includes(step))) {
+    rmSync(fileOf(directory, other), { force: true });
+    rmSync(`${fileOf(directory, other)}.sha256`, { force: true });
   }
   return file;
 }
@@ -83,6 +87,21 @@ export function readCheckpoint(file: string): Checkpoint {
     tensors.set(name, { shape, data: readTensorFloat32(opened, name) });
   }
   return { step: Number(step), tensors, metadata };
+}
+
+/**
+ * Metadata of the newest checkpoint of `directory` whose header can be read, its tensors unseen.
+ * @returns `null` when there is none
+ */
+export function newestMetadata(directory: string): Checkpoint['metadata'] | null {
+  for (const step of listCheckpoints(directory).reverse()) {
+    try {
+      return openSafetensors(fileOf(directory, step)).metadata;
+    } catch {
+      // A damaged file says nothing; whoever loads it hears of it.
+    }
+  }
+  return null;
 }
 
 /**

@@ -3,14 +3,13 @@
  * they showed before and whether faces still look real.
  */
 
-import type { BatchedGraph, FaceBank, FaceDetector, FaceEmbedder, ImageSize } from '../faces/index.ts';
+import type { BatchedGraph, FaceDetector, ImageSize, RealFaces } from '../faces/index.ts';
 import {
-  alignFaces,
   alignmentGather,
   compileBatched,
   DEFAULT_BATCH_SIZE,
+  faceRealism,
   graphsBySize,
-  nearestFaces,
   selectFace,
 } from '../faces/index.ts';
 import type { ImageEncoder } from '../fairness/index.ts';
@@ -24,7 +23,7 @@ export interface GuardModels {
   /** Whose similarity to the frozen model's images is the semantics. */
   readonly encoders: readonly ImageEncoder[];
   /** Whose similarity to the nearest real face is the realism; null for none. */
-  readonly face: { readonly embedder: FaceEmbedder; readonly bank: FaceBank } | null;
+  readonly face: RealFaces | null;
   /** Finds the faces. */
   readonly detector: FaceDetector;
 }
@@ -44,7 +43,7 @@ export interface GuardMeasuring {
   add(part: ObjectiveRequest): Promise<void>;
   /**
    * `guard semantics NAME` (mean cosine to the frozen model's images, 1 for an untrained model), `guard realism` and `guard
-   * realism originals` (mean cosine of faces to the nearest real one), each where there is a model for it.
+   * realism originals` (mean cosine of faces to the nearest real one; NaN without faces), each where there is a model for it.
    */
   finish(): Record<string, number>;
 }
@@ -58,13 +57,22 @@ export interface GuardLimits {
   readonly realism: number;
 }
 
-/** Prepares a guard; `batchSize` images run at once. */
+/**
+ * Prepares a guard; `batchSize` images run at once.
+ * @throws Error when the bank holds embeddings of another length than the embedder's
+ */
 export function createGuard(
   runtime: Runtime,
   { encoders, face, detector }: GuardModels,
   limits: GuardLimits,
   batchSize: number = DEFAULT_BATCH_SIZE,
 ): RunGuard {
+  if (face !== null && face.bank.dimension !== face.embedder.dimension) {
+    throw new Error(
+      `guard.bank: expected embeddings of ${face.embedder.dimension} numbers, as the guard's embedder makes them, ` +
+        `received ${face.bank.dimension} (${face.bank.path})`,
+    );
+  }
   const encodings = createImageEncodings(runtime, encoders, batchSize);
   const realism = graphsBySize((size) => compileRealism(runtime, face!, batchSize, size));
   const realismOf = async (part: ObjectiveRequest, data: Float32Array): Promise<number[]> => {
@@ -117,9 +125,11 @@ export function createGuard(
       return Object.entries(measured).flatMap(([name, value]) => {
         if (name.startsWith('guard semantics '))
           return fallen(name.slice('guard '.length), value, 1, limits.semantics);
-        if (name === 'guard realism')
-          return fallen('realism', value, measured[ORIGINAL_REALISM]!, limits.realism);
-        return [];
+        if (name !== 'guard realism') return [];
+        const before = measured[ORIGINAL_REALISM]!;
+        if (Number.isNaN(value) && !Number.isNaN(before))
+          return ['realism can no longer be measured: no image shows a face'];
+        return fallen('realism', value, before, limits.realism);
       });
     },
     async release() {
@@ -141,17 +151,14 @@ function cosine(a: Float32Array, b: Float32Array): number {
 /** Cosine of each image's aligned face to the nearest one of the bank: [batch]. */
 function compileRealism(
   runtime: Runtime,
-  { embedder, bank }: NonNullable<GuardModels['face']>,
+  real: RealFaces,
   batchSize: number,
   { height, width }: ImageSize,
 ): Promise<BatchedGraph> {
-  const samples = 4 * embedder.side * embedder.side;
+  const samples = 4 * real.embedder.side ** 2;
   return compileBatched(runtime, batchSize, (batch) => {
-    const faces = alignFaces(
-      input('images', [batch, 3, height, width]),
-      input('indices', [batch, samples], 'int32'),
-      input('weights', [batch, samples]),
-    );
-    return { cosines: nearestFaces(bank, embedder.embed(faces)).cosines };
+    const images = input('images', [batch, 3, height, width]);
+    const indices = input('indices', [batch, samples], 'int32');
+    return { cosines: faceRealism(real, images, indices, input('weights', [batch, samples])) };
   });
 }

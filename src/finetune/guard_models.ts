@@ -19,14 +19,19 @@ const FOLDERS = Object.freeze({
   bank: 'face_bank.safetensors',
 });
 
-const KINDS = ['clip', 'dino', 'embedder'] as const;
+type Kind = 'clip' | 'dino' | 'embedder';
 
-/** Folders of a model directory that a guard takes where its configuration names none: the first that is there and not in the loss. */
-const GUARDS: Readonly<Record<(typeof KINDS)[number], readonly string[]>> = Object.freeze({
+/** Encoders of a model directory that a guard takes where its configuration names none: the first that is there and not in the loss. */
+const ENCODERS = Object.freeze({
   clip: ['clip_evaluation', FOLDERS.clip],
   dino: ['dino_evaluation', FOLDERS.dino],
-  embedder: [FOLDERS.embedder],
 });
+
+/** The same of the embedders, each with the bank of its own. */
+const EMBEDDERS = Object.freeze([
+  { embedder: 'face_embedder_evaluation', bank: 'face_bank_evaluation.safetensors' },
+  { embedder: FOLDERS.embedder, bank: FOLDERS.bank },
+]);
 
 /** Where the models of a guard lie, as absolute paths; null for one that takes no part. */
 export interface GuardFolders {
@@ -37,15 +42,14 @@ export interface GuardFolders {
   readonly bank: string | null;
 }
 
+const NO_FACES = Object.freeze({ embedder: null, bank: null });
+
 /** Absolute paths of the models that the loss uses; null for one that takes no part in it. */
-function modelsOfLoss(
-  config: FinetuneConfig,
-  directory: string,
-): Record<(typeof KINDS)[number], string | null> {
+function modelsOfLoss(config: FinetuneConfig, directory: string): Record<Kind, string | null> {
   const { imageWeight, faceWeight } = config.loss;
   const judges = configuredJudges(config);
   const weights = { clip: imageWeight, dino: imageWeight, embedder: faceWeight };
-  const used = (kind: (typeof KINDS)[number]) => {
+  const used = (kind: Kind) => {
     const name = judges[kind] === undefined ? FOLDERS[kind] : judges[kind];
     if (name === null || weights[kind] === 0) return null;
     return kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
@@ -64,7 +68,8 @@ function faceModel(name: string, directory: string): string {
 
 /**
  * The models of a configuration's guard; null where it has none. Of what the configuration leaves out, those of the model
- * directory take part that are not in the loss: `clip_evaluation` and `dino_evaluation`, else `clip` and `dino`.
+ * directory take part that are not in the loss: `clip_evaluation`, `dino_evaluation` and `face_embedder_evaluation` with its
+ * bank, else `clip`, `dino` and `face_embedder`.
  * @param directory model directory; relative folders lie in it
  * @throws Error when a model of the guard is in the loss, for what is optimised can't tell whether it is being deceived; or when
  * there is no other model at all
@@ -73,27 +78,31 @@ export function guardFolders(config: FinetuneConfig, directory: string): GuardFo
   const { guard } = config;
   if (guard === undefined) return null;
   const inLoss = modelsOfLoss(config, directory);
-  const choose = (kind: (typeof KINDS)[number]): string | null => {
-    const named = guard[kind];
-    if (named === null) return null;
-    const at = (name: string) =>
-      kind === 'embedder' ? faceModel(name, directory) : path.resolve(directory, name);
-    if (named === undefined) {
-      return GUARDS[kind].map(at).find((file) => file !== inLoss[kind] && existsSync(file)) ?? null;
-    }
-    const file = at(named);
+  const at = (name: string) => path.resolve(directory, name);
+  const isFree = (kind: Kind, file: string) => file !== inLoss[kind] && existsSync(file);
+  const accepted = (kind: Kind, file: string): string => {
     if (file !== inLoss[kind]) return file;
     throw new Error(
-      `guard.${kind}: expected a model that is not in the loss, received ${named}; ` +
+      `guard.${kind}: expected a model that is not in the loss, received ${guard[kind]}; ` +
         'name another one, or leave this one out of the loss (judges)',
     );
   };
-  const bankFile = path.resolve(directory, guard.bank ?? FOLDERS.bank);
-  const hasBank = guard.bank !== undefined || existsSync(bankFile);
-  const embedder = hasBank ? choose('embedder') : null;
-  const bank = embedder === null ? null : bankFile;
-  const folders = { clip: choose('clip'), dino: choose('dino'), embedder, bank };
-  if (folders.clip !== null || folders.dino !== null || embedder !== null) return folders;
+  const encoder = (kind: 'clip' | 'dino'): string | null => {
+    const named = guard[kind];
+    if (named === null) return null;
+    if (named !== undefined) return accepted(kind, at(named));
+    return ENCODERS[kind].map(at).find((file) => isFree(kind, file)) ?? null;
+  };
+  const faces = (): Pick<GuardFolders, 'embedder' | 'bank'> => {
+    const { embedder, bank } = guard;
+    if (embedder === null) return NO_FACES;
+    if (embedder !== undefined)
+      return { embedder: accepted('embedder', faceModel(embedder, directory)), bank: at(bank!) };
+    const pairs = EMBEDDERS.map((pair) => ({ embedder: at(pair.embedder), bank: at(pair.bank) }));
+    return pairs.find((pair) => isFree('embedder', pair.embedder) && existsSync(pair.bank)) ?? NO_FACES;
+  };
+  const folders = { clip: encoder('clip'), dino: encoder('dino'), ...faces() };
+  if (folders.clip !== null || folders.dino !== null || folders.embedder !== null) return folders;
   throw new Error(
     'guard: expected a model that is not in the loss, found none; name one (guard.clip, guard.dino, or guard.embedder with ' +
       'its guard.bank), or leave one out of the loss (judges)',

@@ -262,6 +262,30 @@ describe('finetuning soft tokens', () => {
   });
 });
 
+describe('a run without a finite gradient', () => {
+  it('ends with an error, its weights saved, and again when it is taken up', async () => {
+    const broken: ImageObjective = {
+      ...brightness,
+      async evaluate(request: ObjectiveRequest) {
+        const result = await brightness.evaluate(request);
+        return request.iteration < 1 ? result : { ...result, gradient: result.gradient.fill(Number.NaN) };
+      },
+    };
+    const choices = {
+      part: { kind: 'prompt', tokens: 2 } as const,
+      gradient: { mode: 'adjusted', branches: 'conditional', timesteps: 1 } as const,
+      ...{ iterations: 100, imagesPerPrompt: 1, samplingSteps: [1, 1] as const, checkpointEvery: 100 },
+      validation: { ...settings.validation, every: 0 },
+    };
+    await expect(run('hopeless', choices, broken)).rejects.toThrow(
+      /^iteration 31: expected a finite gradient, received none in 30 iterations on end; .* those of iteration 1\./,
+    );
+    expect(listCheckpoints(path.join(folder, 'hopeless', 'checkpoints'))).toEqual([31]);
+    await expect(run('hopeless', choices, broken)).rejects.toThrow(/^iteration 32: .* in 31 iterations/);
+    expect(readLog('hopeless')).toHaveLength(32);
+  });
+});
+
 describe('prompts of an iteration', () => {
   it.each<[string, Partial<FinetuneSettings>, RegExp]>([
     [

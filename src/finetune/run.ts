@@ -18,6 +18,9 @@ import { reasonToStop } from './stop_rule.ts';
 import type { Validation } from './validation.ts';
 import { validate } from './validation.ts';
 
+/** Iterations without a finite gradient after which a run is broken: a loss scale of 2^24 is at 1 after 24 halvings. */
+const MOST_SKIPPED = 30;
+
 /** Looks at a run from outside, and may end it. */
 export interface RunInspection {
   /** Iterations between looks; the end of the run, and the checkpoint that it goes on from, are looked at too. */
@@ -44,7 +47,7 @@ export interface FinetuneOptions {
  * Every iteration follows from its number and the state alone, so a resumed run gives the numbers of an uninterrupted one.
  * @throws Error when the settings ask for more prompts an iteration than there are, when the checkpoint belongs to another
  * configuration, or the signal's reason once it is raised: within the
- * iteration, of which nothing remains, after a checkpoint of those before it
+ * iteration, of which nothing remains, after a checkpoint of those before it; or when no gradient is finite any more
  */
 export async function finetune(
   pipeline: TextToImagePipeline,
@@ -64,6 +67,14 @@ export async function finetune(
   }
 }
 
+function brokenOff({ iteration, skippedOnEnd }: RunState): string {
+  return (
+    `iteration ${iteration}: expected a finite gradient, received none in ${skippedOnEnd} iterations on end; ` +
+    `the weights are those of iteration ${iteration - skippedOnEnd}. Loss or images are not finite: ` +
+    'look at the log, and begin again with a lower learning rate or precision: float32'
+  );
+}
+
 class FinetuneRun {
   readonly #context: IterationContext;
   readonly #options: FinetuneOptions;
@@ -71,7 +82,7 @@ class FinetuneRun {
   readonly #state: RunState;
   readonly #records: RunRecords;
   #best: BestCheckpoint | null;
-  #samples: string | null = null;
+  #samples: string | null;
   /** Why the inspection ended the run; unlike the stop rule's reason it is not stored, for the next run may inspect otherwise. */
   #ended: string | null = null;
   /** Seconds an iteration, smoothed. */
@@ -86,6 +97,7 @@ class FinetuneRun {
     mkdirSync(settings.directory, { recursive: true });
     this.#state.restore();
     this.#records = openRunRecords(settings.directory, this.#state.iteration);
+    this.#samples = this.#records.samples;
     this.#best = loadBest(settings, this.#state.iteration);
   }
 
@@ -166,10 +178,12 @@ class FinetuneRun {
     const samples = await this.#records.record(progress, validation?.grid ?? null);
     this.#samples = samples ?? this.#samples;
     const isCheckpointDue = state.iteration % settings.checkpointEvery === 0;
-    const isSaved = isCheckpointDue || this.#isOver || this.#isInspected;
+    const isBroken = state.skippedOnEnd >= MOST_SKIPPED;
+    const isSaved = isCheckpointDue || this.#isOver || this.#isInspected || isBroken;
     if (isSaved) state.save();
     this.#observer.onProgress?.(progress);
     if (isSaved || validation !== null) await this.#tell();
+    if (isBroken) throw new Error(brokenOff(state));
   }
 
   #isValidationDue(): boolean {

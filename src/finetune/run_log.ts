@@ -1,6 +1,6 @@
 /** The records of a run: one JSON object a line and TensorBoard events, cut back to the checkpoint that a run goes on from. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../weights/atomic_file.ts';
 import { openEventFile } from './event_file.ts';
@@ -29,6 +29,23 @@ function stepOf(line: string, field: string): number {
 }
 
 /**
+ * Makes the folder of grids, and drops those of steps past `last`.
+ * @returns path of the newest one that is left
+ */
+function truncateSamples(folder: string, last: number): string | null {
+  mkdirSync(folder, { recursive: true });
+  const grids = readdirSync(folder)
+    .filter((name) => /^\d+\.png$/.test(name))
+    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+  const [kept, past] = [true, false].map((isKept) =>
+    grids.filter((name) => Number.parseInt(name, 10) <= last === isKept),
+  ) as [string[], string[]];
+  for (const name of past) rmSync(path.join(folder, name));
+  const newest = kept.at(-1);
+  return newest === undefined ? null : path.join(folder, newest);
+}
+
+/**
  * The lines of a log, one JSON object each, in order; none without a file.
  * @throws SyntaxError for a line that is not JSON
  */
@@ -42,6 +59,8 @@ export function readLog<Line>(file: string): Line[] {
 
 /** What a run writes about itself while it goes. */
 export interface RunRecords {
+  /** Path of the newest grid that earlier sessions left, null where there is none. */
+  readonly samples: string | null;
   /**
    * Records an iteration, and the grid of its validation where there was one.
    * @returns path of the grid's PNG, null without one
@@ -53,11 +72,12 @@ export interface RunRecords {
  * Opens `log.jsonl`, `tensorboard/` and `samples/` of a run folder, without what lies past iteration `last`.
  */
 export function openRunRecords(directory: string, last: number): RunRecords {
-  mkdirSync(path.join(directory, 'samples'), { recursive: true });
   const log = path.join(directory, 'log.jsonl');
   truncateLog(log, 'iteration', last);
   const events = openEventFile(path.join(directory, 'tensorboard'), last);
+  const samples = path.join(directory, 'samples');
   return {
+    samples: truncateSamples(samples, last),
     async record(progress, grid) {
       appendFileSync(log, `${JSON.stringify(logLine(progress))}\n`);
       const image = grid === null ? null : await drawSampleGrid(grid);
@@ -69,7 +89,7 @@ export function openRunRecords(directory: string, last: number): RunRecords {
       });
       if (image === null) return null;
       const name = `${String(progress.iteration).padStart(8, '0')}.png`;
-      const file = path.join(directory, 'samples', name);
+      const file = path.join(samples, name);
       writeFileAtomically(file, (descriptor) => writeFully(descriptor, image.png));
       return file;
     },

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
-import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.ts';
+import { loadLatestCheckpoint, newestMetadata, saveCheckpoint } from './checkpoint.ts';
 import { learningRateAt } from './learning_rate.ts';
 import type { LossScale, LossScaleState } from './loss_scale.ts';
 import { ExponentialMovingAverage } from './moving_average.ts';
@@ -22,6 +22,7 @@ export class RunState {
   readonly #lossScale: LossScale | null;
   #iteration = 0;
   #skipped = 0;
+  #skippedOnEnd = 0;
   #stopped: string | null = null;
 
   /**
@@ -46,6 +47,11 @@ export class RunState {
   /** Iterations that were left out because a gradient was not finite. */
   get skipped(): number {
     return this.#skipped;
+  }
+
+  /** How many of them were the last ones. */
+  get skippedOnEnd(): number {
+    return this.#skippedOnEnd;
   }
 
   /** Why the run is over before its last iteration; null while it isn't. */
@@ -82,6 +88,7 @@ export class RunState {
     this.#lossScale?.update(!report.skipped);
     if (report.skipped) this.#skipped++;
     else this.#average.update();
+    this.#skippedOnEnd = report.skipped ? this.#skippedOnEnd + 1 : 0;
     this.#iteration++;
     return report.gradientNorm;
   }
@@ -110,6 +117,7 @@ export class RunState {
         optimizerSteps: String(this.#optimizer.steps),
         averageUpdates: String(this.#average.updates),
         skipped: String(this.#skipped),
+        skippedOnEnd: String(this.#skippedOnEnd),
         ...(this.#lossScale === null ? {} : { lossScale: JSON.stringify(this.#lossScale.state()) }),
         ...(this.#stopped === null ? {} : { stopped: this.#stopped, stopRule: stopRuleOf(this.#settings) }),
       },
@@ -125,12 +133,7 @@ export class RunState {
     const checkpoint = loadLatestCheckpoint(this.#folder, (message) => process.emitWarning(message));
     if (checkpoint === null) return;
     const { metadata } = checkpoint;
-    if (metadata.digest !== digest) {
-      throw new Error(
-        `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
-          'choose another output folder or remove this one',
-      );
-    }
+    requireDigest(directory, digest, metadata);
     for (const [name, data] of tensorsOf(checkpoint, 'parameters')) this.#tensors.get(name)!.set(data);
     this.#average.restore(tensorsOf(checkpoint, 'average'), Number(metadata.averageUpdates));
     this.#optimizer.restore(Number(metadata.optimizerSteps), {
@@ -138,6 +141,7 @@ export class RunState {
       secondMoment: tensorsOf(checkpoint, 'secondMoment'),
     });
     this.#skipped = Number(metadata.skipped);
+    this.#skippedOnEnd = Number(metadata.skippedOnEnd ?? 0);
     if (metadata.lossScale !== undefined)
       this.#lossScale?.restore(JSON.parse(metadata.lossScale) as LossScaleState);
     this.#iteration = checkpoint.step;
@@ -145,8 +149,29 @@ export class RunState {
   }
 
   get #folder(): string {
-    return path.join(this.#settings.directory, 'checkpoints');
+    return folderOf(this.#settings);
   }
+}
+
+function folderOf({ directory }: Pick<FinetuneSettings, 'directory'>): string {
+  return path.join(directory, 'checkpoints');
+}
+
+function requireDigest(directory: string, digest: string, metadata: Checkpoint['metadata']): void {
+  if (metadata.digest === digest) return;
+  throw new Error(
+    `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
+      'choose another output folder or remove this one',
+  );
+}
+
+/**
+ * Checks that a run folder is a new one or holds this run, before anything is written into it.
+ * @throws Error when its checkpoints belong to another configuration
+ */
+export function requireOwnFolder(settings: Pick<FinetuneSettings, 'directory' | 'digest'>): void {
+  const metadata = newestMetadata(folderOf(settings));
+  if (metadata !== null) requireDigest(settings.directory, settings.digest, metadata);
 }
 
 function stopRuleOf({ stop, validation }: FinetuneSettings): string {

@@ -22,7 +22,12 @@ export interface ValidationSettings {
   readonly imagesPerPrompt: number;
   readonly samplingSteps: number;
   /** Which validation is the best one: the checkpoint of it is kept. */
-  readonly best?: { readonly metric: string; readonly goal: 'smallest' | 'largest' };
+  readonly best?: {
+    readonly metric: string;
+    readonly goal: 'smallest' | 'largest';
+    /** Models of the guard that measure it: values by others can't be compared. */
+    readonly measuredBy?: readonly string[];
+  };
   /** Level of the intervals, .95 when left out. */
   readonly level?: number;
 }

@@ -1,6 +1,6 @@
 /** Validations of a run: the best one, the stop rule, the guard, micro-batches, samples and events. */
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
@@ -61,6 +61,9 @@ describe('validations', () => {
     const again = await finetune(pipeline, brightness, { ...all, iterations: 5 });
     expect(again.iterations).toBe(5);
     expect(again.best).toEqual(result.best);
+    // How often there is a validation doesn't change what it measures.
+    const rarer = { ...all, iterations: 6, validation: { ...choices.validation, every: 6 } };
+    expect((await finetune(pipeline, brightness, rarer)).best).toEqual(result.best);
     const smallest = { ...validation, best: { ...best, goal: 'smallest' as const } };
     const other = { ...all, validation: smallest, directory: path.join(folder, 'smallest') };
     expect((await finetune(pipeline, brightness, other)).best!.iteration).toBe(4);
@@ -72,6 +75,27 @@ describe('validations', () => {
         directory: path.join(folder, 'unknown'),
       }),
     ).rejects.toThrow(/validation\.best\.metric: expected one of brightness, original, received bias/);
+  });
+
+  it('leave prompts out for which a number is none, and never keep one that is none or infinite', async () => {
+    const lengths: ImageObjective = {
+      ...brightness,
+      measure: async ({ prompt }) => ({
+        faceless: prompt === 'a cook' ? Number.NaN : prompt.length,
+        none: Number.NaN,
+        endless: Number.NEGATIVE_INFINITY,
+      }),
+    };
+    const prompts = ['a cook', 'a nurse', 'a pilot in a plane'];
+    const found = async (metric: string) => {
+      const best = { metric, goal: 'smallest' } as const;
+      const directory = path.join(folder, metric);
+      const all = { ...settings, validation: { ...validation, prompts, best }, iterations: 1, directory };
+      return (await finetune(pipeline, lengths, all)).best;
+    };
+    expect(await found('faceless')).toMatchObject({ value: (7 + 18) / 2 });
+    expect(await found('none')).toBeNull();
+    expect(await found('endless')).toBeNull();
   });
 
   it('end a run whose distance to the target is small enough, for good', async () => {
@@ -157,5 +181,18 @@ describe('validations', () => {
       '00000004.png',
       '00000006.png',
     ]);
+  });
+
+  it('show the samples of earlier sessions until there are newer ones, and none past the checkpoint', async () => {
+    const directory = path.join(folder, 'samples');
+    const all = { ...settings, directory, checkpointEvery: 1 };
+    await finetune(pipeline, brightness, { ...all, validation: { ...validation, every: 2 }, iterations: 2 });
+    writeFileSync(path.join(directory, 'samples', '00000009.png'), 'past the checkpoint');
+    const seen: (string | null)[] = [];
+    const onSnapshot = ({ samples }: RunSnapshot) => void seen.push(samples && path.basename(samples));
+    const later = { ...all, validation: { ...validation, every: 4 }, iterations: 4 };
+    await finetune(pipeline, brightness, later, { onSnapshot });
+    expect(seen).toEqual(['00000002.png', '00000004.png']);
+    expect(readdirSync(path.join(directory, 'samples'))).toEqual(['00000002.png', '00000004.png']);
   });
 });

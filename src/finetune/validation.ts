@@ -126,16 +126,18 @@ function gridRow(
   return { prompt, before: join(({ originals }) => originals), after: join(({ images }) => images) };
 }
 
-/** Means over the prompts for which a number was measured: groups of prompts may have different attributes. */
+/**
+ * Means over the prompts for which a number was measured: groups of prompts may have different attributes, and images of a
+ * prompt no face. NaN where no prompt has it.
+ */
 function meanMetrics(measurements: readonly Measurement[]): Record<string, number> {
   const values = new Map<string, number[]>();
   for (const { metrics } of measurements) {
     for (const [name, value] of Object.entries(metrics))
-      values.set(name, [...(values.get(name) ?? []), value]);
+      values.set(name, [...(values.get(name) ?? []), ...(Number.isNaN(value) ? [] : [value])]);
   }
-  return Object.fromEntries(
-    [...values].map(([name, all]) => [name, all.reduce((sum, value) => sum + value / all.length, 0)]),
-  );
+  const mean = (all: readonly number[]) => all.reduce((sum, value) => sum + value, 0) / all.length;
+  return Object.fromEntries([...values].map(([name, all]) => [name, mean(all)]));
 }
 
 /**

@@ -54,6 +54,9 @@ export function modelsCommand(io: Io): Command {
             `  ${component.padEnd(14)} ${className.padEnd(28)} ${weights}`.trimEnd().concat('\n'),
           );
         }
+        if (summary.companions.length > 0) {
+          io.stdout.write(`  beside them, for fine-tuning and measuring: ${summary.companions.join(', ')}\n`);
+        }
       }
       if (names.length > 0) return;
       const faces = json ? [JSON.stringify({ faceModels: summarizeFaceModels() })] : faceModelLines();

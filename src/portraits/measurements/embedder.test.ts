@@ -26,12 +26,12 @@ describe('figures of verification', () => {
   });
 });
 
-describe('face_embedder', () => {
+describe.each(['face_embedder', 'face_embedder_evaluation'])('%s', (name) => {
   it('tells unseen persons apart, in other clothes and poses', { timeout: 60_000 }, async () => {
     const runtime = new Runtime();
     const captions = { guidanceCalibration: 0, weights: { several: 0, nobody: 0 } };
     const sequence = { seed: 9001, captions };
-    const embeddings = createFaceEmbeddings(runtime, loadFaceEmbedder(`${models}/face_embedder`), 25);
+    const embeddings = createFaceEmbeddings(runtime, loadFaceEmbedder(`${models}/${name}`), 25);
     const data = drawnScenes(sequence.seed, 200, captions);
     const { anyone, sameGroup } = await measureEmbedder(embeddings, data, sequence, 200);
     expect(anyone.pairs).toBe(400);

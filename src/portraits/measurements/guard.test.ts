@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { FaceDetector } from '../../faces/index.ts';
+import { loadFaceDetector } from '../../faces/index.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from '../../fairness/index.ts';
 import { finetuneConfigSchema } from '../../finetune/config.ts';
 import { guardFolders, openGuard } from '../../finetune/guard_models.ts';
@@ -32,23 +32,18 @@ const config = finetuneConfigSchema.parse({
   guard: {},
 });
 
-/** Without an embedder no faces are looked for. */
-const detector: FaceDetector = {
-  detect: () => Promise.reject(new Error('expected no face to be looked for')),
-  release: async () => {},
-};
-
 describe('the guard of Portraits', () => {
-  it('is made of the second CLIP and DINO, which are in no loss', () => {
+  it('is made of the second CLIP, DINO and face embedder, which are in no loss', () => {
     expect(guardFolders(config, models)).toEqual({
       clip: `${models}/clip_evaluation`,
       dino: `${models}/dino_evaluation`,
-      embedder: null,
-      bank: null,
+      embedder: `${models}/face_embedder_evaluation`,
+      bank: `${models}/face_bank_evaluation.safetensors`,
     });
   });
 
   it('lets small faults pass, and warns where images show something else', { timeout: 60_000 }, async () => {
+    const detector = loadFaceDetector(runtime, `${models}/face_detector`);
     const guard = openGuard(runtime, config, models, detector)!;
     const originals = planes(0);
     const measured = async (images: Float32Array) => {
@@ -57,13 +52,18 @@ describe('the guard of Portraits', () => {
       return measuring.finish();
     };
     const faulty = await measured(await softFaults(scenes.size, 0.5, 0.1)(originals, COUNT));
-    const others = await measured(planes(COUNT));
+    const strangers = planes(COUNT);
+    const others = await measured(strangers);
+    // Two faces in one.
+    const doubled = await measured(originals.map((value, i) => (value + strangers[i]!) / 2));
     expect(guard.warnings(faulty)).toEqual([]);
     expect(guard.warnings(others)).toEqual([
       expect.stringMatching(/^semantics clip fell by/),
       expect.stringMatching(/^semantics dino fell by/),
     ]);
+    expect(guard.warnings(doubled)).toContainEqual(expect.stringMatching(/^realism fell by/));
     await guard.release();
+    await detector.release();
   });
 });
 

@@ -1,4 +1,4 @@
-/** Trains the face embedder of Portraits: two pictures of one person lie together, other persons apart. */
+/** Trains the face embedders of Portraits: two pictures of one person lie together, other persons apart. */
 
 import path from 'node:path';
 import { z } from 'zod';
@@ -34,7 +34,7 @@ import { takeTurns } from './turns.ts';
 
 /** Configuration of the recipe. */
 export const embedderRecipeSchema = z.strictObject({
-  model: z.literal('face_embedder'),
+  model: z.enum(['face_embedder', 'face_embedder_evaluation']),
   ...commonTrainingFields,
   /** Groups (gender, race and age) that the persons of one batch come from: few of them make the task hard. */
   groups: z.int().min(1).max(GROUP_COUNT),
@@ -152,11 +152,11 @@ function personSampler(
 
 /**
  * Prepares the training: for each person of the data set's single portraits a second picture is drawn.
- * @param output model folder into which `face_embedder/` is written
+ * @param output model folder into which `face_embedder/` or `face_embedder_evaluation/` is written
  */
 export function prepareEmbedder(recipe: EmbedderRecipe, data: Dataset, output: string): PreparedTraining {
   const config = parseFaceEmbedderConfig(recipe.architecture);
-  const { batchSize, seed, augmentation, degradation, landmarkError } = recipe;
+  const { batchSize, seed, model, augmentation, degradation, landmarkError } = recipe;
   const side = config.image_size;
   const { parameters, values } = trainableParameters();
   const [first, second] = ['first', 'second'].map((name) =>
@@ -171,7 +171,7 @@ export function prepareEmbedder(recipe: EmbedderRecipe, data: Dataset, output: s
     degradeImage(batch, position, side, degradation, random);
   };
   const task = {
-    name: 'face_embedder',
+    name: model,
     loss,
     metrics: {},
     parameters: values,
@@ -199,8 +199,8 @@ export function prepareEmbedder(recipe: EmbedderRecipe, data: Dataset, output: s
     initial: initializeParameters(values, seed, rules),
     exportModel({ average }) {
       const kept = new Map([...values].filter(([name]) => name !== LOG_SCALE));
-      writeComponent(output, 'face_embedder', recipe.architecture, kept, average);
-      writePreprocessor(output, 'face_embedder', side, 'ViTImageProcessor');
+      writeComponent(output, model, recipe.architecture, kept, average);
+      writePreprocessor(output, model, side, 'ViTImageProcessor');
     },
   };
 }

@@ -101,6 +101,9 @@ describe('downloading a model', () => {
       'face_detector/config.json': '{}',
       'face_detector/model.safetensors': 'x'.repeat(2000),
       'dino_evaluation/config.json': '{}',
+      'face_embedder_evaluation/config.json': '{}',
+      'face_bank_evaluation.safetensors': 'bank',
+      'face_bank_others.safetensors': 'another bank',
     });
     const progress: number[] = [];
     const found = await download({ onProgress: ({ bytes, total }) => progress.push(bytes / total) });
@@ -109,6 +112,8 @@ describe('downloading a model', () => {
       'face_detector/config.json',
       'face_detector/model.safetensors',
       'dino_evaluation/config.json',
+      'face_embedder_evaluation/config.json',
+      'face_bank_evaluation.safetensors',
     ];
     const wanted = [...tiny.keys(), ...companions];
     const brought = readdirSync(found.folder, { recursive: true, withFileTypes: true })

@@ -21,8 +21,9 @@ const TOKENIZER_FILES =
 
 /** Models that Evenhand looks for beside the components: face models and encoders. */
 const COMPANIONS =
-  /^(face_detector|face_embedder|(classifier|clip|dino)(_evaluation)?)\/[^/]+\.(json|txt|safetensors)$/;
-const FACE_BANK = 'face_bank.safetensors';
+  /^(face_detector|(face_embedder|classifier|clip|dino)(_evaluation)?)\/[^/]+\.(json|txt|safetensors)$/;
+/** Banks of real faces beside them. */
+const FACE_BANK = /^face_bank(_evaluation)?\.safetensors$/;
 
 const SHARD = /-(\d{5})-of-(\d{5})/;
 
@@ -88,7 +89,7 @@ export function neededFiles(paths: readonly string[], variant?: string): NeededF
     missing.push(...weights.missing);
   }
   if (!hasVariant) missing.push(`weights of the variant ${variant} in any component`);
-  const companions = paths.filter((path) => COMPANIONS.test(path) || path === FACE_BANK);
+  const companions = paths.filter((path) => COMPANIONS.test(path) || FACE_BANK.test(path));
   const isSmall = (path: string) => !path.endsWith('.safetensors');
   return {
     files: [
