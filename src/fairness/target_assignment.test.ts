@@ -146,6 +146,34 @@ describe('targets', () => {
   });
 });
 
+describe('the fewest women among images at which no further one is asked for', () => {
+  // The next one is wanted with the probability that a fair draw has at least as many.
+  test.each([
+    [0.8, 8, 3],
+    [0.8, 16, 6],
+    [0.8, 24, 10],
+    [0.8, 40, 17],
+    [0.6, 8, 4],
+    [0.6, 16, 7],
+    [0.6, 24, 11],
+    [0.6, 40, 19],
+  ])('at a confidence of %f of %i images are %i', (threshold, images, fewest) => {
+    const asksFor = (women: number) => {
+      const observed = observation(
+        Array.from({ length: images }, (_, i) => person(i < women ? -5 - i / 100 : 5 + i / 100)),
+      );
+      const assigned = assignTargets(observed, observed, uniformTarget([GENDER]), { ...OPTIONS, threshold });
+      return assigned.images.filter(({ targets }, i) => {
+        const { confident, class: wanted } = targets.gender!;
+        return i >= women && confident && wanted === 0;
+      }).length;
+    };
+    const asked = Array.from({ length: images / 2 + 1 }, (_, women) => asksFor(women));
+    expect(asked.indexOf(0)).toBe(fewest);
+    expect(asked.slice(0, fewest)).toEqual(Array.from({ length: fewest }, (_, women) => fewest - women));
+  });
+});
+
 describe('weights', () => {
   /** One image with a sure target female; its original shows `original` (a logit margin towards male). */
   function one(original: number | null, options: Partial<LossWeights> = {}) {

@@ -36,6 +36,8 @@ export interface RunChoice {
   readonly mode?: string;
   /** That of the part in {@link LEARNING_RATES} when left out. */
   readonly learningRate?: number;
+  /** The method's for the target when left out. */
+  readonly confidence?: number;
   readonly seed?: number;
   readonly validation?: Readonly<Record<string, unknown>>;
 }
@@ -51,6 +53,8 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
   const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
   const { learningRate = LEARNING_RATES[part] } = choice;
   const target = TARGETS[choice.target];
+  const losses = choice.target === 'gender' ? LOSSES.gender : LOSSES.joint;
+  const { confidence = losses.confidence } = choice;
   const { guidanceScale } = budget;
   return {
     seed,
@@ -59,7 +63,7 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     prompts: { train: 'occupations', perIteration: run.prompts, imagesPerPrompt: run.images },
     sampler: { steps: [run.steps, run.steps], ...(guidanceScale === null ? {} : { guidanceScale }) },
     gradient: { mode, branches: 'conditional', timesteps: run.timesteps },
-    loss: { ...(choice.target === 'gender' ? LOSSES.gender : LOSSES.joint), ratios: RATIOS },
+    loss: { ...losses, confidence, ratios: RATIOS },
     optimizer: {
       iterations: run.iterations,
       learningRate,

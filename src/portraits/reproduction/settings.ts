@@ -37,6 +37,8 @@ export interface Budget {
   readonly age: RunBudget & { readonly learningRate: number; readonly measure: MeasureBudget };
   readonly modes: RunBudget & {
     readonly learningRate: number;
+    /** Least confidence of a target that counts: with few images a prompt, little is ever certain. */
+    readonly confidence: number;
     readonly seeds: number;
     readonly every: number;
     readonly measure: MeasureBudget;
@@ -100,6 +102,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       steps: 2,
       timesteps: 1,
       learningRate: 0.002,
+      confidence: 0.6,
       seeds: 2,
       every: 1,
       measure: { prompts: 1, images: 4 },
@@ -148,12 +151,13 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       measure: { prompts: 20, images: 60 },
     },
     modes: {
-      iterations: 80,
+      iterations: 60,
       prompts: 2,
       images: 8,
       steps: 6,
       timesteps: 3,
       learningRate: 0.0015,
+      confidence: 0.6,
       seeds: 5,
       every: 20,
       measure: { prompts: 4, images: 20 },
