@@ -4,9 +4,11 @@
 #             WebGPU device is tested on machines without a graphics card
 #   libvulkan1  finds and loads Vulkan drivers
 #   postgresql  the database that the server's tests start, each its own; the system's own cluster is not touched
+#   python3-swift  OpenStack Swift, an S3 service that others wrote, which the tests of object storage start, each its own;
+#             the package alone has its code and brings no service of the system's
 set -eu
 
-packages="chromium libvulkan1 postgresql"
+packages="chromium libvulkan1 postgresql python3-swift"
 
 missing=""
 for package in $packages; do

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { SWIFT_FOLDER } from '../src/server/testing/swift.ts';
 import type { Tally } from './check.ts';
 import { runChecks, runCommand } from './check.ts';
 import { ROOT } from './source_files.ts';
@@ -19,14 +20,14 @@ const POSTGRESQL = '/usr/lib/postgresql';
 
 /** Installs what the tests need besides npm packages, where it is missing. */
 function setUpSystem(): Tally {
-  const missing = () => [SOFTWARE_VULKAN, POSTGRESQL].filter((file) => !existsSync(file));
+  const missing = () => [SOFTWARE_VULKAN, POSTGRESQL, SWIFT_FOLDER].filter((file) => !existsSync(file));
   if (missing().length === 0) return PASSED;
   spawnSync('sh', ['scripts/setup_system.sh'], { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] });
   const left = missing();
   if (left.length === 0) return PASSED;
   console.error(
-    `expected ${left.join(' and ')} (Debian packages chromium and postgresql), on which the WebGPU device and the ` +
-      'server are tested, found none; run: sudo scripts/setup_system.sh',
+    `expected ${left.join(' and ')} (Debian packages chromium, postgresql and python3-swift), on which the WebGPU ` +
+      'device and the server are tested, found none; run: sudo scripts/setup_system.sh',
   );
   return FAILED;
 }

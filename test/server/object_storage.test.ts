@@ -8,16 +8,19 @@ import { writeAdapter } from '../../src/diffusion/adapter_file.ts';
 import { gaussianNoise } from '../../src/diffusion/noise.ts';
 import type { Adapter, Job, JobFile } from '../../src/server/schemas/web_types.ts';
 import type { EvenhandServer } from '../../src/server/server.ts';
+import type { Fate, FaultyProxy, SeenRequest } from '../../src/server/testing/faulty_proxy.ts';
+import { startFaultyProxy } from '../../src/server/testing/faulty_proxy.ts';
 import type { TestPostgres } from '../../src/server/testing/postgres.ts';
 import { startPostgres } from '../../src/server/testing/postgres.ts';
-import type { S3StandIn, SeenRequest, StandInObject } from '../../src/server/testing/s3_stand_in.ts';
-import { STAND_IN_CREDENTIALS, startS3StandIn } from '../../src/server/testing/s3_stand_in.ts';
+import type { SwiftObject, TestSwift } from '../../src/server/testing/swift.ts';
+import { SWIFT_CREDENTIALS, SWIFT_REGION, startSwift } from '../../src/server/testing/swift.ts';
 import { writeTinyJudgedModel } from '../tiny_judged_model.ts';
 import { ask, openTestServer, temporaryFolder } from './open_server.ts';
 
 const folder = temporaryFolder('object-storage');
 let postgres: TestPostgres;
-let standIn: S3StandIn;
+let swift: TestSwift;
+let proxy: FaultyProxy;
 /** Works on every job; and one with a folder of its own, which works only while the first is drained. */
 let first: EvenhandServer;
 let second: EvenhandServer;
@@ -27,9 +30,15 @@ function open(name: string): Promise<EvenhandServer> {
     dataFolder: path.join(folder.path, name),
     database: postgres.url,
     storage: {
-      ...{ bucket: standIn.bucket, prefix: 'team/', region: 'eu-test-1', pathStyle: true, partBytes: 8192 },
-      endpoint: new URL(standIn.endpoint),
-      credentials: STAND_IN_CREDENTIALS,
+      ...{
+        bucket: swift.bucket,
+        prefix: 'team/',
+        region: SWIFT_REGION,
+        pathStyle: true,
+        partBytes: 32 * 1024,
+      },
+      endpoint: new URL(proxy.endpoint),
+      credentials: SWIFT_CREDENTIALS,
       retry: { attempts: 5, firstMilliseconds: 1, mostMilliseconds: 4 },
     },
   });
@@ -37,18 +46,20 @@ function open(name: string): Promise<EvenhandServer> {
 
 beforeAll(async () => {
   writeTinyJudgedModel(path.join(folder.path, 'model'), { seesFaces: true });
-  [postgres, standIn] = await Promise.all([startPostgres(), startS3StandIn({ leastPart: 8192 })]);
+  [postgres, swift] = await Promise.all([startPostgres(), startSwift({ leastPart: 32 * 1024 })]);
+  proxy = await startFaultyProxy(swift.endpoint);
   first = await open('first');
   await first.start();
   second = await open('second');
 });
 afterEach(() => {
-  standIn.fate = () => 'pass';
+  proxy.fate = () => 'pass';
 });
 afterAll(async () => {
   await first.stop(0);
   await second.stop(0);
-  await standIn.close();
+  await proxy.close();
+  await swift.stop();
   postgres.stop();
   folder.remove();
 });
@@ -83,7 +94,7 @@ const stepsOf = (keys: Iterable<string>) =>
     .map((key) => Number(/checkpoints\/checkpoint-(\d+)\.safetensors\.sha256$/.exec(key)?.[1] ?? 0))
     .filter((step) => step > 0)
     .sort((one, other) => one - other);
-const keysOf = (id: string) => [...standIn.objects.keys()].filter((key) => key.includes(`/${id}/`)).sort();
+const keysOf = async (id: string) => (await swift.keys()).filter((key) => key.includes(`/${id}/`));
 const jobsAt = (name: string) => readdirSync(path.join(folder.path, name, 'jobs'));
 
 const DRAWING = { kind: 'generate', prompts: ['a nurse', 'a cook'], steps: 2, seed: 3 };
@@ -105,21 +116,21 @@ describe('images', () => {
     expect(job.error).toBeNull();
     if (job.kind !== 'generate') throw new Error('expected a generation');
     const { images } = job.result!;
-    expect(keysOf(id)).toEqual([`team/jobs/${id}/00000-3.png`, `team/jobs/${id}/00001-3.png`]);
+    expect(await keysOf(id)).toEqual([`team/jobs/${id}/00000-3.png`, `team/jobs/${id}/00001-3.png`]);
     for (const { url } of images) {
       expect((await bytesOf(second, url)).equals(await bytesOf(first, url))).toBe(true);
     }
     expect((await filesOf(second, id)).map(({ name }) => name)).toEqual(['00000-3.png', '00001-3.png']);
     expect(await filesOf(second, id)).toEqual(await filesOf(first, id));
-    const asked = standIn.seen.length;
+    const asked = proxy.seen.length;
     await bytesOf(second, images[0]!.url);
-    expect(standIn.seen.length).toBe(asked);
+    expect(proxy.seen.length).toBe(asked);
     for (const name of ['..%2F..%2Fserver-id', '%2e%2e/%2e%2e/server-id', '.stored.json', 'none.png']) {
       const answer = await ask(second, 'GET', `/api/v1/jobs/${id}/files/${name}`);
       expect(answer.status, name).toBe(404);
     }
     await call(second, 'DELETE', `/api/v1/jobs/${id}`);
-    expect(keysOf(id)).toEqual([]);
+    expect(await keysOf(id)).toEqual([]);
     expect(jobsAt('second')).not.toContain(id);
     expect((await ask(first, 'GET', images[0]!.url)).status).toBe(404);
   });
@@ -132,7 +143,7 @@ describe('images', () => {
       'lost',
       { status: 503, code: 'SlowDown' },
     ] as const;
-    standIn.fate = ({ method, key }: SeenRequest) => {
+    proxy.fate = ({ method, key }: SeenRequest) => {
       const times = storm.get(`${method} ${key}`) ?? 0;
       storm.set(`${method} ${key}`, times + 1);
       return fates[times] ?? 'pass';
@@ -140,7 +151,7 @@ describe('images', () => {
     const { id } = await send(DRAWING);
     const job = await until(id);
     expect(job.error).toBeNull();
-    expect(keysOf(id)).toHaveLength(2);
+    expect(await keysOf(id)).toHaveLength(2);
     const metrics = await first.context.metrics.registry.metrics();
     const counted = (labels: string) =>
       Number(new RegExp(`evenhand_storage_request_seconds_count\\{${labels}\\} (\\d+)`).exec(metrics)?.[1]);
@@ -150,11 +161,13 @@ describe('images', () => {
   });
 
   it('fail their job in words while the storage is down, as the server says of itself', async () => {
-    standIn.fate = () => ({ status: 503, code: 'ServiceUnavailable' });
+    proxy.fate = () => ({ status: 503, code: 'ServiceUnavailable' });
     const { id } = await send(DRAWING);
     const job = await until(id);
     expect(job).toMatchObject({ status: 'failed', error: { code: 'job_failed' } });
-    expect(job.error!.message).toMatch(/s3:\/\/stand-in\/team\/ at http.*put was answered 503 ServiceUnav/);
+    expect(job.error!.message).toMatch(
+      /s3:\/\/evenhand-test\/team\/ at http.*put was answered 503 ServiceUnav/,
+    );
     const listed = await ask(second, 'GET', `/api/v1/jobs/${id}/files`);
     expect(listed.status).toBe(503);
     expect(listed.headers.get('retry-after')).toBe('30');
@@ -177,10 +190,10 @@ describe('a fine-tuning', () => {
     const long = { optimizer: { iterations: 400, learningRate: 0.01 }, checkpointEvery: 400 };
     const { id } = await send({ ...FINETUNING, ...long });
     await until(id, ({ progress }) => (progress?.step ?? 0) >= 1);
-    expect(keysOf(id)).toEqual([]);
+    expect(await keysOf(id)).toEqual([]);
     await call(first, 'POST', `/api/v1/jobs/${id}/cancel`);
     expect((await until(id)).status).toBe('cancelled');
-    const [step] = stepsOf(keysOf(id));
+    const [step] = stepsOf(await keysOf(id));
     const log = await bytesOf(second, `/api/v1/jobs/${id}/files/log.jsonl`);
     expect(log.toString().trim().split('\n')).toHaveLength(step!);
   });
@@ -188,36 +201,40 @@ describe('a fine-tuning', () => {
   it('is gone on with by another server from the checkpoint that was kept while it ran', async () => {
     // What there is in the bucket at a moment at which the first server might have died: a checkpoint has arrived whole, and
     // all of the next one but its digest.
-    let died: Map<string, StandInObject> | null = null;
-    standIn.fate = ({ method, key }) => {
+    let died: Map<string, SwiftObject> | null = null;
+    proxy.fate = async ({ method, key }): Promise<Fate> => {
       if (method !== 'PUT' || died !== null || !/checkpoints\/checkpoint-\d+.safetensors.sha256$/.test(key)) {
         return 'pass';
       }
       const [folderOfRun] = key.split('checkpoints/');
-      const own = [...standIn.objects].filter(([each]) => each.startsWith(folderOfRun!));
-      if (stepsOf(own.map(([each]) => each)).length > 0) died = new Map(own);
+      const own = (await swift.keys()).filter((each) => each.startsWith(folderOfRun!));
+      if (stepsOf(own).length > 0) {
+        died = new Map(
+          await Promise.all(own.map(async (each) => [each, (await swift.read(each))!] as const)),
+        );
+      }
       return 'pass';
     };
     const { id } = await send({ ...FINETUNING, name: 'whole' });
     const whole = await until(id);
     expect(whole.error).toBeNull();
+    expect(proxy.seen.some(({ query }) => query.has('partNumber'))).toBe(true);
     const log = await bytesOf(second, `/api/v1/jobs/${id}/files/log.jsonl`);
     const { adapters } = (await call(second, 'GET', '/api/v1/adapters')) as { adapters: Adapter[] };
     const adapter = adapters.find(({ name }) => name === 'whole')!;
     const weights = await bytesOf(second, adapter.url);
     expect(weights.length).toBe(adapter.bytes);
-    expect(standIn.objects.get(`team/adapters/${adapter.id}.safetensors`)!.content.equals(weights)).toBe(
-      true,
-    );
-    expect(stepsOf(keysOf(id))).toEqual([12, 15]);
+    const object = await swift.read(`team/adapters/${adapter.id}.safetensors`);
+    expect(object!.content.equals(weights)).toBe(true);
+    expect(stepsOf(await keysOf(id))).toEqual([12, 15]);
     expect((await filesOf(second, id)).some(({ name }) => name.includes('checkpoint'))).toBe(false);
 
     // As if nothing of it had come after that moment, neither to the bucket nor to the database.
     const [step] = stepsOf(died!.keys());
     expect(step).toBeGreaterThan(0);
     expect(step).toBeLessThan(12);
-    for (const key of keysOf(id)) standIn.objects.delete(key);
-    for (const [key, object] of died!) standIn.objects.set(key, object);
+    for (const key of await keysOf(id)) await swift.remove(key);
+    for (const [key, object] of died!) await swift.write(key, object);
     const { db } = second.context;
     await db.deleteFrom('adapters').where('job', '=', id).execute();
     await db.updateTable('jobs').set({ status: 'failed', result: null }).where('id', '=', id).execute();
@@ -257,8 +274,8 @@ describe('a fine-tuning', () => {
     rmSync(path.join(folder.path, 'second', 'adapters'), { recursive: true });
     expect((await until(drawn.id)).error).toBeNull();
     await call(first, 'DELETE', `/api/v1/adapters/${remade.id}`);
-    expect([...standIn.objects.keys()].filter((key) => key.includes(remade.id))).toEqual([]);
-  });
+    expect((await swift.keys()).filter((key) => key.includes(remade.id))).toEqual([]);
+  }, 240_000);
 });
 
 describe('an adapter that is sent', () => {

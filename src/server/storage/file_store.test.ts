@@ -10,26 +10,31 @@ import {
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { S3StandIn } from '../testing/s3_stand_in.ts';
-import { STAND_IN_CREDENTIALS, startS3StandIn } from '../testing/s3_stand_in.ts';
+import type { FaultyProxy } from '../testing/faulty_proxy.ts';
+import { startFaultyProxy } from '../testing/faulty_proxy.ts';
+import type { TestSwift } from '../testing/swift.ts';
+import { SWIFT_CREDENTIALS, SWIFT_REGION, startSwift } from '../testing/swift.ts';
 import type { FileStore } from './file_store.ts';
 import { createFolderStore } from './file_store.ts';
 import { openBucketStore } from './s3/bucket_store.ts';
 
 const scratch = mkdtempSync(path.join(tmpdir(), 'file-store-'));
 const OBSERVER = { onRequest() {}, onBytes() {} };
-let standIn: S3StandIn;
+let swift: TestSwift;
+let proxy: FaultyProxy;
 let count = 0;
 beforeAll(async () => {
-  standIn = await startS3StandIn({ pageSize: 3 });
+  swift = await startSwift({ pageSize: 3 });
+  proxy = await startFaultyProxy(swift.endpoint);
 });
 afterAll(async () => {
-  await standIn.close();
+  await proxy.close();
+  await swift.stop();
   rmSync(scratch, { recursive: true });
 });
-beforeEach(() => {
-  standIn.objects.clear();
-  standIn.fate = () => 'pass';
+beforeEach(async () => {
+  await swift.clear();
+  proxy.fate = () => 'pass';
   count++;
 });
 
@@ -60,9 +65,9 @@ function serverAt(root: string, files: FileStore): Server {
 function onBucket(name: string): Promise<Server> {
   const root = path.join(scratch, `${count}-${name}`);
   const settings = {
-    ...{ bucket: standIn.bucket, prefix: 'some/where/', region: 'eu-test-1', pathStyle: true },
-    endpoint: new URL(standIn.endpoint),
-    credentials: STAND_IN_CREDENTIALS,
+    ...{ bucket: swift.bucket, prefix: 'some/where/', region: SWIFT_REGION, pathStyle: true },
+    endpoint: new URL(proxy.endpoint),
+    credentials: SWIFT_CREDENTIALS,
     retry: { attempts: 4, firstMilliseconds: 1, mostMilliseconds: 2 },
   };
   return openBucketStore(root, `server_${name}`, settings, OBSERVER).then((files) => serverAt(root, files));
@@ -167,10 +172,10 @@ describe.each(KINDS)('files in %s', (kind, open) => {
       expect(await one.files.open('jobs/e', name, where)).toBeNull();
     }
     if (kind === 'a bucket') {
-      const before = standIn.seen.length;
+      const before = proxy.seen.length;
       await expect(one.files.keep('jobs/e', name)).rejects.toThrow('expected a path of plain names');
       await expect(one.files.remove('jobs/e', name)).rejects.toThrow('expected a path of plain names');
-      expect(standIn.seen.length).toBe(before);
+      expect(proxy.seen.length).toBe(before);
     } else {
       await one.files.remove('jobs/e', name);
     }
@@ -196,9 +201,9 @@ describe('a bucket between servers', () => {
   beforeEach(async () => {
     one = await onBucket('one');
     other = await onBucket('other');
-    standIn.seen.length = 0;
+    proxy.seen.length = 0;
   });
-  const sent = (method: string) => standIn.seen.filter((request) => request.method === method);
+  const sent = (method: string) => proxy.seen.filter((request) => request.method === method);
 
   it('is sent only what has changed, in the order of its rank, and the rest removed last', async () => {
     one.write('jobs/a/checkpoints/1', '1');
@@ -208,22 +213,22 @@ describe('a bucket between servers', () => {
     one.write('jobs/a/checkpoints/2.sha256', '2');
     one.write('jobs/a/unchanged', '2');
     await one.files.keepFolder('jobs/a');
-    standIn.seen.length = 0;
+    proxy.seen.length = 0;
     rmSync(path.join(one.root, 'jobs/a/checkpoints/1'));
     one.write('jobs/a/log', '12');
     one.write('jobs/a/checkpoints/3', '3');
     one.write('jobs/a/checkpoints/3.sha256', '3');
     const rank = (name: string) => (name.endsWith('.sha256') ? 2 : Number(name.startsWith('checkpoints/')));
     await one.files.keepFolder('jobs/a', rank);
-    expect(standIn.seen.map(({ method, key }) => `${method} ${key}`)).toEqual([
+    expect(proxy.seen.map(({ method, key }) => `${method} ${key}`)).toEqual([
       'PUT some/where/jobs/a/log',
       'PUT some/where/jobs/a/checkpoints/3',
       'PUT some/where/jobs/a/checkpoints/3.sha256',
       'DELETE some/where/jobs/a/checkpoints/1',
     ]);
-    standIn.seen.length = 0;
+    proxy.seen.length = 0;
     await one.files.keepFolder('jobs/a', rank);
-    expect(standIn.seen).toEqual([]);
+    expect(proxy.seen).toEqual([]);
   });
 
   it('decides where a folder goes on: not with what one server left behind while another went on', async () => {
@@ -277,23 +282,26 @@ describe('a bucket between servers', () => {
       /x\.safetensors: expected SHA-256 0{64}, received [0-9a-f]{64}/,
     );
     const key = 'some/where/adapters/x.safetensors';
-    standIn.objects.set(key, { ...standIn.objects.get(key)!, content: Buffer.from('What was kept') });
+    const { sha256 } = (await swift.read(key))!;
+    await swift.write(key, { content: Buffer.from('What was kept'), sha256 });
     await expect(other.files.open('adapters', 'x.safetensors', 'fixed')).rejects.toThrow(/expected SHA-256/);
     expect(other.read('adapters/x.safetensors')).toBeNull();
   });
 
   it('still lets be read what could not be kept there', async () => {
     one.write('jobs/d/report.html', 'here alone');
-    standIn.fate = ({ method }) => (method === 'PUT' ? { status: 503, code: 'SlowDown' } : 'pass');
+    proxy.fate = ({ method }) => (method === 'PUT' ? { status: 503, code: 'SlowDown' } : 'pass');
     await expect(one.files.keepFolder('jobs/d')).rejects.toThrow(/put was answered 503 SlowDown/);
     expect(sent('PUT')).toHaveLength(4);
     expect(await one.files.open('jobs/d', 'report.html', 'changing')).not.toBeNull();
   });
 
   it('says why it cannot be used', async () => {
-    standIn.fate = () => ({ status: 503, code: 'ServiceUnavailable' });
-    expect(await one.files.fault()).toMatch(/stand-in\/some\/where\/ at http.*list was answered 503 Service/);
+    proxy.fate = () => ({ status: 503, code: 'ServiceUnavailable' });
+    expect(await one.files.fault()).toMatch(
+      /evenhand-test\/some\/where\/ at http.*list was answered 503 Service/,
+    );
     expect(await one.files.fault()).toMatch(/503/);
-    expect(standIn.seen).toHaveLength(1);
+    expect(proxy.seen).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 /** Objects of a bucket (Amazon S3 API): files go in and come out as streams, and are whole when they arrive. */
 
 import { createHash } from 'node:crypto';
-import { fsync, write } from 'node:fs';
+import { fsync, ftruncateSync, write } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { beginAtomicFile } from '../../../weights/atomic_file.ts';
@@ -208,6 +208,8 @@ class Transfer {
   #restart(): void {
     this.#position = 0;
     this.#hash = createHash('sha256');
+    // Of what is longer than what comes now, nothing may stay behind it.
+    ftruncateSync(this.#descriptor, 0);
   }
 
   #fault(message: string, status: number, isTransient: boolean): StorageFault {

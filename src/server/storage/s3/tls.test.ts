@@ -5,8 +5,10 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { selfSignedCertificate } from '../../../../test/server/self_signed_certificate.ts';
-import type { S3StandIn } from '../../testing/s3_stand_in.ts';
-import { STAND_IN_CREDENTIALS, startS3StandIn } from '../../testing/s3_stand_in.ts';
+import type { FaultyProxy } from '../../testing/faulty_proxy.ts';
+import { startFaultyProxy } from '../../testing/faulty_proxy.ts';
+import type { TestSwift } from '../../testing/swift.ts';
+import { SWIFT_CREDENTIALS, SWIFT_REGION, startSwift } from '../../testing/swift.ts';
 import type { S3Options, S3Settings } from './address.ts';
 import { s3Settings } from './address.ts';
 import type { Bucket } from './bucket.ts';
@@ -17,14 +19,15 @@ const PART = 64 * 1024;
 const folder = mkdtempSync(path.join(tmpdir(), 'bucket-tls-'));
 const at = (name: string) => path.join(folder, name);
 const ENVIRONMENT = {
-  AWS_ACCESS_KEY_ID: STAND_IN_CREDENTIALS.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: STAND_IN_CREDENTIALS.secretAccessKey,
-  AWS_SESSION_TOKEN: STAND_IN_CREDENTIALS.sessionToken,
+  AWS_ACCESS_KEY_ID: SWIFT_CREDENTIALS.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: SWIFT_CREDENTIALS.secretAccessKey,
+  AWS_SESSION_TOKEN: SWIFT_CREDENTIALS.sessionToken,
 };
 const asked: string[] = [];
 const opened: Bucket[] = [];
-let secure: S3StandIn;
-let plain: S3StandIn;
+let swift: TestSwift;
+let secure: FaultyProxy;
+let plain: FaultyProxy;
 
 beforeAll(async () => {
   const own = selfSignedCertificate();
@@ -36,13 +39,15 @@ beforeAll(async () => {
   writeFileSync(at('both.crt'), `${files['other.crt']}\n# the authority of the storage\n${files['own.crt']}`);
   writeFileSync(at('own.key'), own.key);
   writeFileSync(at('broken.crt'), files['own.crt'].replace('MII', 'XXX'));
-  secure = await startS3StandIn({ leastPart: PART, tls: own });
-  plain = await startS3StandIn();
+  swift = await startSwift({ leastPart: PART });
+  secure = await startFaultyProxy(swift.endpoint, own);
+  plain = await startFaultyProxy(swift.endpoint);
 });
 afterAll(async () => {
   for (const bucket of opened) bucket.close();
   await secure.close();
   await plain.close();
+  await swift.stop();
   rmSync(folder, { recursive: true });
 });
 beforeEach(() => {
@@ -52,7 +57,7 @@ beforeEach(() => {
 
 /** Settings as the command line and the environment give them. */
 function settingsOf(options: Partial<S3Options>, environment: Record<string, string> = {}): S3Settings {
-  const given = { address: `s3://${secure.bucket}/p`, endpoint: secure.endpoint, region: 'eu-test-1' };
+  const given = { address: `s3://${swift.bucket}/p`, endpoint: secure.endpoint, region: SWIFT_REGION };
   const settings = s3Settings({ ...given, ...options }, { ...ENVIRONMENT, ...environment });
   return { ...settings, partBytes: PART, retry: { attempts: 4, firstMilliseconds: 1, mostMilliseconds: 2 } };
 }
@@ -89,7 +94,7 @@ describe('a bucket behind a private authority', () => {
         import { s3Settings } from '${address}';
         import { openBucket } from '${bucket}';
         import { createS3Client } from '${requests}';
-        const options = { address: 's3://${secure.bucket}', endpoint: '${secure.endpoint}', region: 'eu-test-1' };
+        const options = { address: 's3://${swift.bucket}', endpoint: '${secure.endpoint}', region: '${SWIFT_REGION}' };
         const observer = { onRequest() {}, onBytes() {} };
         const bucket = openBucket(createS3Client(s3Settings(options, process.env), observer));
         console.log(await bucket.check(1).then(() => 'answered', (error) => error.message));
