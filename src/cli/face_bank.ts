@@ -101,7 +101,7 @@ async function ofPhotographs(
   sources: BankSources,
   tell: (step: number, steps: number) => void,
 ): Promise<Built> {
-  const files = listImages(folder, 1);
+  const files = asUsage(() => listImages(folder, 1));
   const collector = collectForBank(sources);
   for (let start = 0; start < files.length; start += BATCH) {
     const part = files.slice(start, start + BATCH);

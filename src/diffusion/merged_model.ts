@@ -19,6 +19,7 @@ import { clipTokenizerFiles } from '../text/clip_vocabulary.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
 import { isJsonObject } from '../weights/json_object.ts';
 import { mergeLoraLayer } from '../weights/lora_merge.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import type { SafetensorsDtype } from '../weights/safetensors_header.ts';
 import { type TensorToWrite, writeSafetensorsInSteps } from '../weights/safetensors_writer.ts';
 import { openStoredModel, type StoredModel, type StoredModelOptions } from '../weights/stored_model.ts';
@@ -84,7 +85,7 @@ export async function writeMergedModel(
   const model = openStoredModel(modelPath, options);
   const changes = NAMES.map((name) => changesOf(name, model, adapter));
   const all = changes.reduce((sum, { weights }) => sum + weights.names().length, 0);
-  mkdirSync(dirname(target), { recursive: true });
+  makeFolder(dirname(target));
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
   try {
     mkdirSync(temporary);
@@ -143,7 +144,7 @@ async function writeNetwork(
   { dtype, metadata = {} }: MergeOptions,
   pause: () => Promise<void>,
 ): Promise<void> {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeTextAtomically(join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   const newType = (parameter: string): SafetensorsDtype => {
     const stored = weights.info(parameter).dtype;
@@ -222,7 +223,7 @@ function writeEverythingElse(model: StoredModel, output: string): void {
 }
 
 function copyFolder(from: string, to: string, withoutWeights: boolean): void {
-  mkdirSync(to, { recursive: true });
+  makeFolder(to);
   for (const entry of readdirSync(from)) {
     const source = join(from, entry);
     if (statSync(source).isDirectory()) copyFolder(source, join(to, entry), withoutWeights);
@@ -234,7 +235,7 @@ function copyFolder(from: string, to: string, withoutWeights: boolean): void {
 function writeIndex(model: StoredModel, output: string): void {
   const file = join(model.path, 'model_index.json');
   const json = (name: string, content: unknown) => {
-    mkdirSync(dirname(join(output, name)), { recursive: true });
+    makeFolder(dirname(join(output, name)));
     writeTextAtomically(join(output, name), `${JSON.stringify(content, null, 2)}\n`);
   };
   if (existsSync(file)) {

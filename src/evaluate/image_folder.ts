@@ -1,6 +1,6 @@
 /** Real images from a folder, to compare generated ones with. */
 
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import { writePlanes } from '../diffusion/image.ts';
@@ -13,6 +13,7 @@ const EXTENSIONS = /\.(png|jpe?g|webp|avif|tiff?)$/i;
  * @throws Error when the folder can't be read, or has fewer than `least` images
  */
 export function listImages(folder: string, least = 3): string[] {
+  if (!existsSync(folder)) throw new Error(`${folder}: expected a folder of images, found none`);
   const files = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && EXTENSIONS.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))

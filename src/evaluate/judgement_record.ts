@@ -1,11 +1,12 @@
 /** The record of judged images: a file that an interrupted evaluation goes on from, one line a part of a prompt. */
 
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import sharp from 'sharp';
 import type { RgbImage } from '../diffusion/image.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import type { JudgedPart } from './judgement.ts';
 
 /** Judged images that are on disk. */
@@ -51,7 +52,7 @@ interface RecordedLine {
  */
 export function openJudgementRecord(folder: string, digest: string): JudgementRecord {
   const file = path.join(folder, 'judged', `${digest}.jsonl`);
-  mkdirSync(path.dirname(file), { recursive: true });
+  makeFolder(path.dirname(file));
   const lines = existsSync(file) ? readLines(file, digest) : [];
   if (!existsSync(file)) writeTextAtomically(file, `${JSON.stringify({ ...HEADER, digest })}\n`);
   const known = new Map(lines.map((line) => [keyOf(line.prompt, line.seeds), line]));

@@ -1,8 +1,8 @@
 /** Report of an evaluation: one self-contained HTML page, and the same numbers as JSON and CSV. */
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import { escapeMarkup } from './figures/svg.ts';
 import { attributeNames, drawChart, reportCharts } from './report_charts.ts';
 import { countsCsv, imagesCsv, promptsCsv, summaryCsv } from './report_csv.ts';
@@ -140,7 +140,7 @@ export interface ReportFiles {
 export function writeReport(folder: string, data: ReportData): ReportFiles {
   if (data.evaluations.length === 0)
     throw new Error('Report: expected at least one evaluation, received none');
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const files: ReportFiles = {
     html: join(folder, 'report.html'),
     json: join(folder, 'report.json'),

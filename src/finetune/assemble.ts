@@ -78,9 +78,6 @@ export interface FinetuneResources {
  */
 export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResources): PreparedFinetune {
   const { runtime, modelDirectory } = resources;
-  const [fewest, most] = config.sampler.steps;
-  if (fewest > most)
-    throw new Error(`sampler.steps: expected the smaller number first, received [${fewest}, ${most}]`);
   const opened = withTextContext(openTextToImageModel(modelDirectory), config.textContext ?? 'padded');
   const model = withPrecision(opened, config.precision ?? 'float32');
   for (const score of resources.scores ?? []) checkScore(score, model.defaultSide);

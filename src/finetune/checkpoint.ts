@@ -1,9 +1,10 @@
 /** Checkpoints of a run: tensors and step in one safetensors file each, with a digest that exposes corruption. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import { openSafetensors, readTensorFloat32 } from '../weights/safetensors.ts';
 import { writeSafetensors } from '../weights/safetensors_writer.ts';
 
@@ -46,7 +47,7 @@ export function listCheckpoints(directory: string): number[] {
  * @returns the path of the checkpoint
  */
 export function saveCheckpoint(directory: string, checkpoint: Checkpoint, keep = 2): string {
-  mkdirSync(directory, { recursive: true });
+  makeFolder(directory);
   const file = fileOf(directory, checkpoint.step);
   const tensors = new Map(
     [...checkpoint.tensors].map(([name, { shape, data }]) => [name, { dtype: 'F32' as const, shape, data }]),

@@ -134,7 +134,10 @@ const fields = z.strictObject({
   sampler: z
     .strictObject({
       /** Fewest and most steps; each iteration draws between them. */
-      steps: z.tuple([z.int().min(1), z.int().min(1)]).default([19, 23]),
+      steps: z
+        .tuple([z.int().min(1), z.int().min(1)])
+        .refine(([fewest, most]) => fewest <= most, { message: 'expected the smaller number first' })
+        .default([19, 23]),
       guidanceScale: z.number().min(1).optional(),
     })
     .prefault({}),

@@ -1,9 +1,10 @@
 /** TensorBoard's event files: TFRecord framing around `Event` protocol buffers with scalars and images. */
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import { maskedCrc32c } from './crc32c.ts';
 
 /** An image of an event. */
@@ -123,7 +124,7 @@ export interface EventFile {
  * so that the file goes on as the run does.
  */
 export function openEventFile(folder: string, last: number): EventFile {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const file = path.join(folder, 'events.out.tfevents.0.evenhand');
   const now = () => Date.now() / 1000;
   const known = existsSync(file) ? decodeRecords(readFileSync(file)) : [];

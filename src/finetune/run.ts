@@ -1,8 +1,8 @@
 /** The finetuning loop: iterations, validations, checkpoints, the best of them, and the rule that ends it early. */
 
-import { mkdirSync } from 'node:fs';
 import type { Adapter } from '../diffusion/adapter.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import type { BestCheckpoint } from './best_checkpoint.ts';
 import { keepIfBest, loadBest } from './best_checkpoint.ts';
 import { DirectFinetuning } from './direct_finetuning.ts';
@@ -94,7 +94,7 @@ class FinetuneRun {
     this.#options = options;
     this.#observer = observer;
     this.#state = new RunState(pipeline.model, settings, context.differentiate.lossScale);
-    mkdirSync(settings.directory, { recursive: true });
+    makeFolder(settings.directory);
     this.#state.restore();
     this.#records = openRunRecords(settings.directory, this.#state.iteration);
     this.#samples = this.#records.samples;

@@ -1,8 +1,9 @@
 /** The records of a run: one JSON object a line and TensorBoard events, cut back to the checkpoint that a run goes on from. */
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../weights/atomic_file.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 import { openEventFile } from './event_file.ts';
 import type { SampleGrid } from './sample_grid.ts';
 import { drawSampleGrid } from './sample_grid.ts';
@@ -33,7 +34,7 @@ function stepOf(line: string, field: string): number {
  * @returns path of the newest one that is left
  */
 function truncateSamples(folder: string, last: number): string | null {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const grids = readdirSync(folder)
     .filter((name) => /^\d+\.png$/.test(name))
     .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));

@@ -4,7 +4,6 @@ import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readSync,
@@ -15,6 +14,7 @@ import {
 import { availableParallelism } from 'node:os';
 import { resolve as absolute, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeFolder } from '../weights/make_folder.ts';
 import { type CaptionOptions, sampleCaptionedScene } from './captions.ts';
 import { CANVAS_SIZE, type FaceTruth, rasterizeScene } from './draw.ts';
 
@@ -138,7 +138,7 @@ export async function renderDataset(request: DatasetRequest): Promise<Dataset> {
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`Data set: count must be a positive integer, got ${count}`);
   const directory = absolute(request.directory ?? join('.cache', 'portraits'), String(seed));
-  mkdirSync(directory, { recursive: true });
+  makeFolder(directory);
   const manifest: Manifest = { version: DRAWING_VERSION, seed, captions };
   const manifestPath = join(directory, 'manifest.json');
   const text = JSON.stringify(manifest);

@@ -1,6 +1,6 @@
 /** The training loop: runs a loss graph step by step, updates parameters, logs, checkpoints and resumes exactly. */
 
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import path from 'node:path';
 import type { StoredTensor } from '../finetune/checkpoint.ts';
 import { loadLatestCheckpoint, saveCheckpoint } from '../finetune/checkpoint.ts';
@@ -9,6 +9,7 @@ import { AdamW } from '../finetune/optimizer.ts';
 import { truncateLog } from '../finetune/run_log.ts';
 import type { Runtime, Tensors, Value } from '../graph/index.ts';
 import { gradient, scalar } from '../graph/index.ts';
+import { makeFolder } from '../weights/make_folder.ts';
 
 /** What is trained and on what: a loss graph, its parameters and a pure function from step to batch. */
 export interface TrainingTask {
@@ -88,7 +89,7 @@ export async function train(
   const optimizer = new AdamW(parameters, { betas, epsilon: 1e-8, weightDecay });
   const average = new ExponentialMovingAverage(parameters, { decay: settings.averageDecay });
   const log = path.join(settings.directory, 'log.jsonl');
-  mkdirSync(settings.directory, { recursive: true });
+  makeFolder(settings.directory);
   let { step, skipped } = restore(settings, parameters, optimizer, average);
   truncateLog(log, 'step', step);
 

@@ -1,12 +1,12 @@
 /** LoRA adapters out of memory into files: kohya, diffusers (new and old) and PEFT. */
 
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeTextAtomically } from './atomic_file.ts';
 import { LORA_PARTS, type LoraAdapter, type LoraLayer, type LoraPart, withoutAlpha } from './lora_adapter.ts';
 import { writeLoraConfig } from './lora_config.ts';
 import { diffusersPrefix, formatLoraKey, type LoraFormat } from './lora_names.ts';
 import { PEFT_CONFIG_FILE, PEFT_PART_FOLDER, PEFT_WEIGHTS_FILE } from './lora_reader.ts';
+import { makeFolder } from './make_folder.ts';
 import { hashTensorData, type TensorToWrite, writeSafetensors } from './safetensors_writer.ts';
 
 /** How an adapter is written. */
@@ -92,7 +92,7 @@ function writePeftFolder(
   adapter: LoraAdapter,
   options: WriteLoraOptions,
 ): void {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const tensors = new Map(tensorsOf(part, adapter[part], 'peft', options.dtype ?? 'F32'));
   const metadata = { ...adapter.metadata, format: 'pt', ...options.metadata };
   writeSafetensors(join(folder, PEFT_WEIGHTS_FILE), tensors, metadata);

@@ -8,10 +8,11 @@ import { dirname, resolve } from 'node:path';
  *
  * Node's own `recursive` tries for ever where the operating system answers that the folder above does not exist although it
  * does, as in /proc, so each folder is made by itself.
+ * @param mode permissions of the folders that are made
  * @returns its absolute path
  * @throws Error naming the folder, and the file in its way or what the operating system said
  */
-export function makeFolder(folder: string): string {
+export function makeFolder(folder: string, mode = 0o777): string {
   const path = resolve(folder);
   const missing: string[] = [];
   let nearest = path;
@@ -24,7 +25,7 @@ export function makeFolder(folder: string): string {
     throw new Error(`${folder}: expected a folder, or a place for one, but ${what}`);
   }
   try {
-    for (const each of missing) makeOne(each);
+    for (const each of missing) makeOne(each, mode);
     accessSync(path, constants.W_OK);
   } catch (error) {
     throw new Error(`${folder}: expected a folder that can be written to: ${(error as Error).message}`, {
@@ -35,9 +36,9 @@ export function makeFolder(folder: string): string {
 }
 
 /** Makes a folder that another process may make at the same time. */
-function makeOne(path: string): void {
+function makeOne(path: string, mode: number): void {
   try {
-    mkdirSync(path);
+    mkdirSync(path, { mode });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   }

@@ -1,12 +1,12 @@
 /** Carries out an export: reads an adapter with its model, writes it in another format, and reads that back. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../../diffusion/adapter.ts';
 import { readAdapter, writeAdapter } from '../../diffusion/adapter_file.ts';
 import { writeMergedModel } from '../../diffusion/merged_model.ts';
 import type { TextToImageModel } from '../../diffusion/model.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { StoredModelOptions } from '../../weights/stored_model.ts';
 import { sha256OfFile } from '../provenance.ts';
 import type { ExportDtype, ExportFormat } from './formats.ts';
@@ -154,7 +154,7 @@ async function write(
     await writeMergedModel(folder, adapter, output, how);
     return;
   }
-  mkdirSync(path.dirname(output), { recursive: true });
+  makeFolder(path.dirname(output));
   const baseModel = metadata['evenhand.model'];
   writeAdapter(output, adapter, metadata, model, { format, dtype: elements, token, baseModel });
 }

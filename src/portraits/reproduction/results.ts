@@ -1,9 +1,10 @@
 /** The results of the reproduction as files: JSON, CSV, figures, and a page that puts them together. */
 
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { csv } from '../../evaluate/report_csv.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { PartResult, ResultNumber } from './types.ts';
 
 /** A part as `results.json` holds it. */
@@ -57,7 +58,7 @@ export function writeFigures(
   result: PartResult,
   made: Pick<RecordedPart, 'digest' | 'seconds'>,
 ): RecordedPart {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const { figures, ...rest } = result;
   return {
     ...rest,
@@ -73,7 +74,7 @@ export function writeFigures(
 
 /** Writes `results.json`, `results.csv` and `index.md`. Returns the page's path. */
 export function writeResults(folder: string, results: Results): string {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const finite = (_: string, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? null : value;
   writeTextAtomically(path.join(folder, FILE), `${JSON.stringify(results, finite, 2)}\n`);

@@ -1,9 +1,9 @@
 /** Writes trained parameters as a component folder in diffusers layout: config.json and float16 safetensors. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Value } from '../../graph/index.ts';
 import { writeTextAtomically } from '../../weights/atomic_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { writeSafetensors } from '../../weights/safetensors_writer.ts';
 import { openModelWeights } from '../../weights/weight_files.ts';
 
@@ -31,7 +31,7 @@ export function writeComponent(
   data: ReadonlyMap<string, Float32Array>,
 ): void {
   const folder = path.join(output, component);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   writeJson(path.join(folder, 'config.json'), config);
   const tensors = new Map(
     [...values].map(([name, { shape }]) => [name, { dtype: 'F16' as const, shape, data: data.get(name)! }]),

@@ -1,13 +1,14 @@
 /** Latents of a data set, encoded once and kept in a cache file: what the U-Net is trained on. */
 
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Runtime } from '../../graph/index.ts';
 import { input } from '../../graph/index.ts';
 import { fileParameters, parseVaeConfig, vaeDownscale, vaeEncode } from '../../models/index.ts';
 import { writeFileAtomically, writeFully } from '../../weights/atomic_file.ts';
 import { readJsonObject } from '../../weights/json_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { openModelWeights } from '../../weights/weight_files.ts';
 import type { Dataset } from '../dataset.ts';
 import { writeJson } from './export.ts';
@@ -68,7 +69,7 @@ export async function encodeLatents(
     onProgress(start + kept, data.count);
   }
   await executable.release();
-  mkdirSync(cache, { recursive: true });
+  makeFolder(cache);
   writeFileAtomically(file, (descriptor) => writeFully(descriptor, new Uint8Array(result.buffer)));
   return { count: data.count, size, data: result };
 }

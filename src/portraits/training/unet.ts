@@ -1,6 +1,5 @@
 /** Trains the U-Net of Portraits on encoded scenes and captions, with the frozen text encoder inside the graph. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { createGenerator } from '../../diffusion/noise.ts';
@@ -23,6 +22,7 @@ import type { PreparedTraining } from '../../training/recipe.ts';
 import { indexSampler } from '../../training/recipe.ts';
 import { denoisingBatch, denoisingLoss } from '../../training/recipes/denoiser.ts';
 import { readJsonObject } from '../../weights/json_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { openModelWeights } from '../../weights/weight_files.ts';
 import type { Dataset } from '../dataset.ts';
 import { tokenIds } from './clip.ts';
@@ -118,7 +118,7 @@ export async function prepareUNet(
 /** Writes `model_index.json` and `scheduler/scheduler_config.json` as diffusers expects them. */
 export function writePipeline(output: string, prediction: Prediction): void {
   const { trainTimesteps, betaStart, betaEnd, betaSchedule } = stableDiffusionScheduler();
-  mkdirSync(path.join(output, 'scheduler'), { recursive: true });
+  makeFolder(path.join(output, 'scheduler'));
   writeJson(path.join(output, 'scheduler', 'scheduler_config.json'), {
     _class_name: 'DPMSolverMultistepScheduler',
     num_train_timesteps: trainTimesteps,

@@ -1,10 +1,11 @@
 /** Exports of adapters on the server's disk: each made once for whoever asks for it, kept a while, and streamed. */
 
-import { createReadStream, mkdirSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import type { ExportFormat } from '../../evaluate/export/formats.ts';
 import { isFolderFormat } from '../../evaluate/export/formats.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { ApiFault } from '../errors.ts';
 import { listFiles } from '../storage/files.ts';
 import { tarArchive, tarBytes } from './tar.ts';
@@ -84,7 +85,7 @@ export function createPreparedExports({ folder: root, most, milliseconds }: Keep
     const controller = new AbortController();
     const prepared = Promise.resolve().then(async () => {
       try {
-        mkdirSync(folder, { recursive: true });
+        makeFolder(folder);
         const made = await make(folder, controller.signal);
         controller.signal.throwIfAborted();
         entry.isMade = true;

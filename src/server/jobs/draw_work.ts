@@ -1,10 +1,10 @@
 /** Generations as work of the lane `draw`: one task for all that were claimed together, and what it means for each. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { ClaimedJob, JobStore } from '../../cluster/job_store.ts';
 import type { LaneWork } from '../../cluster/lane.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { Catalogue } from '../catalogue.ts';
 import type { generateResultSchema, imageSchema } from '../schemas/jobs.ts';
 import type { DataFolder } from '../storage/data_folder.ts';
@@ -34,7 +34,7 @@ export async function drawWork(parts: DrawParts, jobs: readonly ClaimedJob[]): P
   const first = requests.get(jobs[0]!.id)!;
   const { name, folder } = parts.catalogue.model(first.model);
   const images = jobs.flatMap(({ id }) => imagesOf(id, requests.get(id)!, parts.data));
-  for (const { id } of jobs) mkdirSync(parts.data.jobFolder(id), { recursive: true });
+  for (const { id } of jobs) makeFolder(parts.data.jobFolder(id));
   const input: DrawInput = {
     model: { name, folder },
     adapter: first.adapter === undefined ? null : await parts.adapterOf(first.adapter),

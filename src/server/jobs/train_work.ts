@@ -1,10 +1,10 @@
 /** Fine-tunings and evaluations as work of the lane `train`: one job, one task. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import type { z } from 'zod';
 import type { ClaimedJob } from '../../cluster/job_store.ts';
 import type { LaneWork } from '../../cluster/lane.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { ServerContext } from '../context.ts';
 import type { evaluateResultSchema, finetuneResultSchema } from '../schemas/jobs.ts';
 import { insertAdapter } from '../storage/adapters.ts';
@@ -38,7 +38,7 @@ export async function trainWork(parts: TrainParts, [job]: readonly ClaimedJob[])
   const output = context.data.jobFolder(id);
   const keeper = jobKeeper(context, id, parts.onFault);
   await keeper.restore();
-  mkdirSync(output, { recursive: true });
+  makeFolder(output);
   const writer = eventWriter(parts.store, parts.onFault);
   const onEvent = (event: TrainEvent) => {
     if (event.type === 'note') writer.event(id, 'note', { text: event.text });

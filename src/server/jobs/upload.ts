@@ -1,8 +1,9 @@
 /** Adapters that are sent from elsewhere: received, checked in a worker process, and kept like those of the server's own runs. */
 
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import type { ReadableStream } from 'node:stream/web';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import { jobTargetSchema } from '../schemas/jobs.ts';
@@ -37,7 +38,7 @@ export async function uploadAdapter(context: ServerContext, upload: AdapterUploa
   const id = newId('adapter');
   // Hidden until it is checked.
   const incoming = path.join(data.path, 'adapters', `.${id}.safetensors`);
-  mkdirSync(path.dirname(incoming), { recursive: true });
+  makeFolder(path.dirname(incoming));
   try {
     const received = await receiveFile(body, incoming, largestUpload).catch((error: unknown) => {
       if (error instanceof BodyTooLarge) throw new ApiFault('body_too_large', tooLarge, { cause: error });

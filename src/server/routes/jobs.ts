@@ -13,7 +13,7 @@ import { folderOfJob } from '../storage/data_folder.ts';
 import type { JobRow } from '../storage/jobs.ts';
 import { findJob, isFinal } from '../storage/jobs.ts';
 import { sendFile } from './send_file.ts';
-import { jsonAnswer, jsonBody, refusals, security } from './shared.ts';
+import { fileAnswer, jsonAnswer, jsonBody, refusals, security } from './shared.ts';
 
 const tags = ['jobs'];
 const middleware = requireScope('generate');
@@ -89,6 +89,19 @@ const files = createRoute({
   responses: { 200: jsonAnswer('Files', z.object({ files: z.array(jobFileSchema) })), ...refusals },
 });
 
+/** Described by itself: a name with slashes in it is no parameter of a checked route. */
+const file = {
+  tags,
+  security,
+  method: 'get',
+  path: '/api/v1/jobs/{id}/files/{path}',
+  summary: 'One file of a job; `path` is its name in the list, slashes included',
+  request: {
+    params: idParameter.extend({ path: z.string().openapi({ param: { name: 'path', in: 'path' } }) }),
+  },
+  responses: { 200: fileAnswer('The file, in its own media type'), ...refusals },
+} as const;
+
 /** Adds the routes of jobs. */
 export function addJobRoutes(app: App, context: ServerContext): void {
   const { db, files: store } = context;
@@ -144,6 +157,7 @@ export function addJobRoutes(app: App, context: ServerContext): void {
     const row = await requireJob(context, c.req.valid('param').id);
     return c.json({ files: await jobFiles(context, row) }, 200);
   });
+  app.openAPIRegistry.registerPath(file);
   app.get('/api/v1/jobs/:id/files/:name{.+}', middleware, async (c) => {
     const row = await requireJob(context, c.req.param('id'));
     const name = c.req.param('name');

@@ -6,7 +6,7 @@ import { requireScope } from '../accounts/authenticate.ts';
 import type { App, ServerContext } from '../context.ts';
 import { healthSchema, readinessSchema, statusSchema } from '../schemas/operations.ts';
 import { countOpenJobs } from '../storage/jobs.ts';
-import { jsonAnswer, refusals, security } from './shared.ts';
+import { fileAnswer, jsonAnswer, refusals, security } from './shared.ts';
 
 const tags = ['operations'];
 
@@ -38,6 +38,15 @@ const status = createRoute({
   summary: 'Queue and workers',
   responses: { 200: jsonAnswer('Queue and workers', statusSchema), ...refusals },
 });
+
+const metricsRoute = {
+  tags,
+  security,
+  method: 'get',
+  path: '/metrics',
+  summary: 'Measurements for Prometheus',
+  responses: { 200: fileAnswer("Prometheus's text format", 'text/plain'), ...refusals },
+} as const;
 
 /** Adds the routes of operations. */
 export function addOperationRoutes(app: App, context: ServerContext): void {
@@ -72,6 +81,7 @@ export function addOperationRoutes(app: App, context: ServerContext): void {
       200,
     );
   });
+  app.openAPIRegistry.registerPath(metricsRoute);
   app.get('/metrics', requireScope('admin'), async (c) =>
     c.body(await metrics.registry.metrics(), 200, { 'Content-Type': metrics.registry.contentType }),
   );

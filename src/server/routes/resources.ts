@@ -19,7 +19,7 @@ import type { AdapterRow } from '../storage/adapters.ts';
 import { deleteAdapter, findAdapter, listAdapters, openAdapterFile } from '../storage/adapters.ts';
 import { BUILT_IN_TARGETS, deleteTarget, listTargets, saveTarget } from '../storage/targets.ts';
 import { sendFile } from './send_file.ts';
-import { jsonAnswer, jsonBody, refusals, security } from './shared.ts';
+import { fileAnswer, jsonAnswer, jsonBody, refusals, security } from './shared.ts';
 
 const look = { tags: ['resources'], security, middleware: requireScope('generate') };
 const change = { tags: ['resources'], security, middleware: requireScope('train') };
@@ -54,6 +54,14 @@ const routes = {
     summary: 'One adapter, by id or name',
     request: { params: idParameter },
     responses: { 200: jsonAnswer('The adapter', schemas.adapterSchema), ...refusals },
+  }),
+  adapterFile: createRoute({
+    ...look,
+    method: 'get',
+    path: '/api/v1/adapters/{id}/file',
+    summary: 'The file of an adapter, as it was trained or sent',
+    request: { params: idParameter },
+    responses: { 200: fileAnswer('A .safetensors file'), ...refusals },
   }),
   uploadAdapter: createRoute({
     ...change,
@@ -224,6 +232,7 @@ function addAdapterRoutes(app: App, context: ServerContext): void {
     await deleteAdapter(context, row);
     return c.body(null, 204);
   });
+  app.openAPIRegistry.registerPath(routes.adapterFile);
   app.get('/api/v1/adapters/:id/file', requireScope('generate'), async (c) => {
     const row = await requireAdapter(context, c.req.param('id'));
     const file = await openAdapterFile(files, row);

@@ -2,6 +2,7 @@
 
 import type { z } from '@hono/zod-openapi';
 import { errorSchema } from '../schemas/common.ts';
+import { fileSchema } from '../schemas/resources.ts';
 
 /** Content of a JSON body or answer. */
 export function json<Schema extends z.ZodType>(schema: Schema) {
@@ -22,6 +23,11 @@ export function jsonAnswer<Schema extends z.ZodType>(description: string, schema
 export const refusals = {
   default: jsonAnswer('An error of the catalogue', errorSchema),
 } as const;
+
+/** An answer of bytes as they are stored. */
+export function fileAnswer(description: string, mediaType = 'application/octet-stream') {
+  return { description, content: { [mediaType]: { schema: fileSchema } } };
+}
 
 /** Keys are asked for in the header Authorization. */
 export const security = [{ bearer: [] }];

@@ -1,9 +1,10 @@
 /** Fine-tuned adapters: rows in the database, files in the data folder and where that is kept. */
 
-import { copyFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { copyFileSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Kysely, Selectable } from 'kysely';
 import { sha256OfFile } from '../../evaluate/provenance.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { DataFolder } from './data_folder.ts';
 import type { FileStore } from './file_store.ts';
 import { newId } from './jobs.ts';
@@ -55,7 +56,7 @@ export async function insertAdapter(
   const id = newId('adapter');
   const file = adapterFile(id);
   const target = path.join(data.path, file);
-  mkdirSync(path.dirname(target), { recursive: true });
+  makeFolder(path.dirname(target));
   copyFileSync(adapter.file, `${target}.tmp`);
   renameSync(`${target}.tmp`, target);
   await files.keep(FOLDER, path.basename(file));

@@ -1,12 +1,13 @@
 /** Files that browsers run models from: the weights that drawing needs of each model, gathered once into one file. */
 
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { readFileSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import type { TextToImageModel } from '../../diffusion/model.ts';
 import { openTextToImageModel } from '../../diffusion/model.ts';
 import { hashModel } from '../../evaluate/model_hash.ts';
 import { UNUSED_WEIGHTS } from '../../models/index.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import type { TensorToWrite } from '../../weights/safetensors_writer.ts';
 import { writeSafetensors } from '../../weights/safetensors_writer.ts';
 import type { CataloguedModel } from '../catalogue.ts';
@@ -59,7 +60,7 @@ async function gather(
       { field: 'model' },
     );
   }
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const draft = path.join(folder, `${name}.draft`);
   writeSafetensors(draft, tensors);
   const bytes = readFileSync(draft);

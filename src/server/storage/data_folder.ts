@@ -1,9 +1,10 @@
 /** The folder that a server keeps its state in, held by one server at a time. */
 
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { writeTextAtomically } from '../../weights/atomic_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 
 /** A data folder in use. */
 export interface DataFolder {
@@ -30,8 +31,7 @@ export function folderOfJob(id: string): string {
  * @throws Error when a running server has it
  */
 export function openDataFolder(folder: string): DataFolder {
-  const root = path.resolve(folder);
-  mkdirSync(root, { recursive: true, mode: 0o700 });
+  const root = makeFolder(folder, 0o700);
   const lock = path.join(root, LOCK);
   takeLock(lock);
   removeIncoming(path.join(root, 'adapters'));

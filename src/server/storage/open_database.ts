@@ -1,9 +1,9 @@
 /** Opens the server's database: a PostgreSQL server by its address, or an embedded one in a folder; and migrates it. */
 
-import { mkdirSync } from 'node:fs';
 import { PGlite } from '@electric-sql/pglite';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { migrate } from './migrations.ts';
 import { pglitePool } from './pglite_pool.ts';
 import type { Database } from './schema.ts';
@@ -23,7 +23,7 @@ export function connect(place: string): Kysely<Database> {
     pool.on('error', () => {});
     return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   }
-  if (place !== 'memory:') mkdirSync(place, { recursive: true });
+  if (place !== 'memory:') makeFolder(place);
   const embedded = place === 'memory:' ? new PGlite() : new PGlite(place);
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: pglitePool(embedded) }) });
 }

@@ -1,6 +1,5 @@
 /** Recipe of attribute classifiers on photographs with labels: trained, measured, and written as a folder and as ONNX. */
 
-import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { z } from 'zod';
@@ -24,6 +23,7 @@ import type { ImageClassifierConfig } from '../../models/image_classifier.ts';
 import { imageClassifier, parseImageClassifierConfig } from '../../models/image_classifier.ts';
 import { parametersFrom, trainableParameters } from '../../models/parameters.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
+import { makeFolder } from '../../weights/make_folder.ts';
 import { writeSafetensors } from '../../weights/safetensors_writer.ts';
 import { commonTrainingFields } from '../config.ts';
 import { initializeParameters } from '../initialization.ts';
@@ -162,7 +162,7 @@ export function prepareFaceClassifier(
       const tensors = [...average].map(([name, data]) => {
         return [name, { dtype: 'F32' as const, shape: shapes.get(name)!, data }] as const;
       });
-      mkdirSync(output, { recursive: true });
+      makeFolder(output);
       writeTextAtomically(path.join(output, 'config.json'), `${JSON.stringify(written, null, 2)}\n`);
       writeSafetensors(path.join(output, 'model.safetensors'), new Map(tensors));
       writeOnnx(output, config, average, attributes);

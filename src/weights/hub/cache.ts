@@ -8,7 +8,6 @@ import {
   copyFileSync,
   existsSync,
   linkSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,6 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { writeTextAtomically } from '../atomic_file.ts';
+import { makeFolder } from '../make_folder.ts';
 import type { HubModel } from './hub_id.ts';
 
 const COMMIT = /^[0-9a-f]{40}$/;
@@ -63,7 +63,7 @@ export function cachedCommit(repository: string, revision: string): string | nul
 export function recordCommit(repository: string, revision: string, commit: string): void {
   if (revision === commit) return;
   const file = join(repository, 'refs', revision);
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   writeTextAtomically(file, commit);
 }
 
@@ -83,7 +83,7 @@ export function filesOfSnapshot(folder: string): string[] {
  * @param place joins the two files; given by tests
  */
 export function linkIntoSnapshot(blob: string, file: string, place = symlinkSync): void {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file));
   const temporary = `${file}.${randomBytes(6).toString('hex')}.tmp`;
   try {
     try {

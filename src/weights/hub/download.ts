@@ -1,8 +1,9 @@
 /** Models of the hub in the shared cache: found there, or brought there file by file. */
 
-import { existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { readJsonObject } from '../json_file.ts';
+import { makeFolder } from '../make_folder.ts';
 import { askCommit, askFiles, type HubFile } from './api.ts';
 import {
   blobFile,
@@ -140,7 +141,7 @@ function bringer(question: HubQuestion, commit: string, repository: string, opti
     onProgress?: DownloadOptions['onProgress'],
   ): Promise<number> {
     try {
-      mkdirSync(repository, { recursive: true });
+      makeFolder(repository);
     } catch (error) {
       throw unwritable(repository, error as NodeJS.ErrnoException);
     }

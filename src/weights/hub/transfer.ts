@@ -1,9 +1,10 @@
 /** Transfer of one file: goes on where an earlier one was cut, is checked as a whole, and only then gets its final name. */
 
-import { constants, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { constants, existsSync, renameSync, rmSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { digestOfFile } from '../file_digest.ts';
+import { makeFolder } from '../make_folder.ts';
 import type { HubFile } from './api.ts';
 import { HubError, type HubQuestion, refusal, unwritable } from './hub_error.ts';
 import { formatHubId } from './hub_id.ts';
@@ -37,7 +38,7 @@ export async function transferFile(
   const incomplete = `${target}.incomplete`;
   const { signal, retryDelay } = options;
   try {
-    mkdirSync(dirname(target), { recursive: true });
+    makeFolder(dirname(target));
   } catch (error) {
     throw unwritable(target, error as NodeJS.ErrnoException);
   }

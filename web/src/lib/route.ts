@@ -22,9 +22,18 @@ export function parseRoute(fragment: string): Route {
   const [name, job] = path.split('/');
   return {
     page: PAGES.find((page) => page === name) ?? 'create',
-    job: job ? decodeURIComponent(job) : null,
+    job: job ? decoded(job) : null,
     settings: new URLSearchParams(query),
   };
+}
+
+/** A part of an address as text; one that nobody encoded stands for itself. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }
 
 /** Fragment of a page, of a job on it, or of settings for it. */

@@ -1,8 +1,9 @@
 /** Files that are kept in a bucket; the data folder holds copies of them, and what work is writing just now. */
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { makeFolder } from '../../../weights/make_folder.ts';
 import type { FileStore, KnownFile, Whereabouts } from '../file_store.ts';
 import type { ListedFile } from '../files.ts';
 import { fileInside, isPlainPath, listFiles } from '../files.ts';
@@ -39,7 +40,7 @@ export async function openBucketStore(
   const bucket = openBucket(createS3Client(settings, observer));
   const incoming = path.join(root, INCOMING);
   rmSync(incoming, { recursive: true, force: true });
-  mkdirSync(incoming, { recursive: true });
+  makeFolder(incoming);
   try {
     await bucket.check(START_ATTEMPTS);
     await tryBucket(bucket, incoming, `${server}.trial`);
@@ -251,7 +252,7 @@ class BucketStore implements FileStore {
     if (tag === null) return null;
     const file = this.#file(folder, name);
     if (tag !== known) {
-      mkdirSync(path.dirname(file), { recursive: true });
+      makeFolder(path.dirname(file));
       renameSync(draft, file);
     }
     return { tag, mark: markOfFile(file) ?? '' };

@@ -1,9 +1,10 @@
 /** What a folder's files were when they were last the same here and in the bucket: a hidden file of the folder. */
 
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
 import { writeTextAtomically } from '../../../weights/atomic_file.ts';
+import { makeFolder } from '../../../weights/make_folder.ts';
 
 const NAME = '.stored.json';
 
@@ -32,7 +33,7 @@ export function readManifest(folder: string): Manifest {
 export function changeManifest(folder: string, change: (manifest: Manifest) => void): void {
   const manifest = readManifest(folder);
   change(manifest);
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const files = Object.fromEntries(manifest);
   writeTextAtomically(path.join(folder, NAME), JSON.stringify({ version: 1, files }));
 }
