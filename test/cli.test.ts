@@ -70,6 +70,10 @@ describe('evenhand', () => {
     [['finetune', 'gender', '--set', 'sampler.steps=[9, 3]'], /expected the smaller number first/],
     [['finetune', 'gender', '--set', 'train.part=prompt'], /unknown key rank; expected one of part, tokens/],
     [['finetune', 'gender', '--objective', '/nowhere.mjs'], /expected a .js, .mjs or .onnx file, found none/],
+    [
+      ['finetune', 'gender', '--set', 'prompts.imagesPerPrompt=1e8', '-o', path.join(folder, 'huge')],
+      /peak memory about .* this machine has .*microBatch/,
+    ],
     [['finetune', 'gender', '-o', '/proc/run'], /\/proc\/run: expected a folder that can be written to/],
     [['evaluate', '--target', 'gender=60/50'], /the shares must sum to 1/],
     [
@@ -100,6 +104,11 @@ describe('evenhand', () => {
     expect(train.stdout).toMatch(/^model: vae$(.|\n)*^steps: 77$(.|\n)*^warmupSteps: \d+$/m);
     const evaluate = await runCli(['evaluate', '--print-config', '--adapter', 'a b.safetensors']);
     expect(evaluate.stdout).toMatch(/^adapter: a b.safetensors$/m);
+    const { stdout } = await runCli(['finetune', 'gender', '--print-config', '--set', 'microBatch=4']);
+    expect(stdout).toMatch(/^microBatch: 4$/m);
+    expect(stdout).toMatch(/^# Left out, without a default:\n(#.*\n)*# {3}train.targets\n/m);
+    expect(stdout).toMatch(/^# {3}stop: \{ distance \}$/m);
+    expect(stdout).not.toMatch(/^#.*microBatch/m);
   });
 });
 

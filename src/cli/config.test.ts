@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { formatConfig, loadConfig, peekConfig } from './config.ts';
+import { explainConfig, formatConfig, loadConfig, peekConfig } from './config.ts';
 import { UsageError } from './errors.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'config-'));
@@ -55,6 +55,15 @@ describe('loadConfig', () => {
   it('reads what formatConfig writes', () => {
     const config = loadConfig(schema, { overrides: ['steps=2', 'part={kind: lora, rank: 4}'] });
     expect(loadConfig(schema, { file: fileOf(formatConfig(config)) })).toEqual(config);
+  });
+
+  it('names what a configuration leaves out, in comments', () => {
+    const config = loadConfig(schema, { overrides: ['steps=2', 'part={kind: lora, rank: 4}'] });
+    const text = explainConfig(schema, config);
+    expect(text).toBe(
+      `${formatConfig(config)}# Left out, without a default:\n#   data.scenes\n#   shares\n#   range\n`,
+    );
+    expect(loadConfig(schema, { file: fileOf(text) })).toEqual(config);
   });
 
   it.each([

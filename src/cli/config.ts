@@ -45,6 +45,31 @@ export function formatConfig(config: unknown): string {
   return stringify(config, { lineWidth: 110 });
 }
 
+/**
+ * A checked configuration as `--print-config` shows it: {@link formatConfig}, and in comments the fields that it leaves out, as
+ * they have no default.
+ */
+export function explainConfig(schema: z.ZodType, config: unknown): string {
+  const left = fieldsLeftOut(schema, config, '').map((field) => `#   ${field}\n`);
+  const heading = '# Left out, without a default:\n';
+  return `${formatConfig(config)}${left.length === 0 ? '' : heading}${left.join('')}`;
+}
+
+function fieldsLeftOut(schema: z.ZodType, value: unknown, path: string): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const given = value as Readonly<Record<string, unknown>>;
+  const meant = alternatives(schema).find(
+    (candidate) => candidate instanceof z.ZodObject && isMeant(candidate, (key) => given[key]),
+  );
+  return Object.entries((meant as z.ZodObject | undefined)?.shape ?? {}).flatMap(([key, field]) => {
+    if (given[key] !== undefined) return fieldsLeftOut(field as z.ZodType, given[key], `${path}${key}.`);
+    const inner = alternatives(field as z.ZodType).flatMap((each) =>
+      each instanceof z.ZodObject ? Object.keys(each.shape) : [],
+    );
+    return [`${path}${key}${inner.length === 0 ? '' : `: { ${inner.join(', ')} }`}`];
+  });
+}
+
 /** Reads only the field `key` of a configuration's top level, unchecked; `undefined` where there is none. */
 export function peekConfig(source: ConfigSource, key: string): unknown {
   const value: unknown = parseSource(source).document.toJS();
@@ -209,17 +234,17 @@ function knownKeys(schema: z.ZodType, path: Path, document: Document): string[] 
     });
   }
   const keys = candidates.flatMap((candidate) =>
-    candidate instanceof z.ZodObject && isMeant(candidate, document, path)
+    candidate instanceof z.ZodObject && isMeant(candidate, (key) => document.getIn([...path, key]))
       ? Object.keys(candidate.shape)
       : [],
   );
   return [...new Set(keys)];
 }
 
-/** Whether the document has, at `path`, the names by which an alternative is chosen. */
-function isMeant(candidate: z.ZodObject, document: Document, path: Path): boolean {
+/** Whether the values that are given are those by which an alternative is chosen. */
+function isMeant(candidate: z.ZodObject, givenAt: (key: string) => unknown): boolean {
   return Object.entries(candidate.shape).every(([key, field]) => {
-    const given = document.getIn([...path, key]);
+    const given = givenAt(key);
     return !(field instanceof z.ZodLiteral) || given === undefined || field.values.has(given as string);
   });
 }

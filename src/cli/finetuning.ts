@@ -1,5 +1,6 @@
 /** Carries out a finetuning configuration: opens what it names, trains with progress, writes the adapter. */
 
+import { totalmem } from 'node:os';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
@@ -30,6 +31,9 @@ import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
 import { resolvePrompts, spreadItems } from './prompts.ts';
 
+/** Peak memory over that of the machine beyond which a run can't succeed; estimates are surer than that. */
+const MOST_OVERCOMMITTED = 4;
+
 /** Files of a run folder that hold its adapters from the first checkpoint on. */
 const ADAPTER_FILES = Object.freeze({ average: 'adapter.safetensors', best: 'best.safetensors' });
 
@@ -54,7 +58,7 @@ export interface FinetuneChoices {
 
 /**
  * Carries out a run to its end, from its newest checkpoint if it was begun.
- * @throws Error naming what does not fit, before long work; or the signal's reason, after a checkpoint
+ * @throws Error naming what does not fit, or that it needs far more memory than there is, before long work; or the signal's reason, after a checkpoint
  */
 export async function runFinetune(
   runtime: Runtime,
@@ -159,6 +163,12 @@ export function promptsOf({ target, prompts, validation }: FinetuneConfig): Conf
 async function tellCost(prepared: PreparedFinetune, progress: Progress): Promise<string> {
   const { pipeline, settings } = prepared;
   const cost = preparedCost(prepared);
+  if (cost.peakBytes > MOST_OVERCOMMITTED * totalmem()) {
+    throw new UsageError(
+      `${describeCost(cost)}; this machine has ${(totalmem() / 2 ** 30).toFixed(1)} GiB: ` +
+        'draw fewer images (prompts.imagesPerPrompt), or fewer of them at once (microBatch)',
+    );
+  }
   const done = listCheckpoints(path.join(settings.directory, 'checkpoints')).at(-1) ?? 0;
   const left = Math.max(0, settings.iterations - done);
   const seconds = left === 0 ? 0 : cost.units * (await secondsPerUnit(pipeline, settings));

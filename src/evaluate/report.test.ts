@@ -130,6 +130,11 @@ describe('reportHtml', () => {
     expect(html).toContain('adapter&quot;onload=&quot;x');
   });
 
+  it('lets wide tables be scrolled with the keyboard, and breaks long names', () => {
+    expect(html).toMatch(/<div class="scroll" tabindex="0" role="region" aria-label="[^"]+"><table>/);
+    expect(html).toMatch(/body \{[^}]*overflow-wrap: break-word/);
+  });
+
   it('is well formed: every element closes, ids are unique and every reference resolves', () => {
     const open: string[] = [];
     const empty = new Set(['meta', 'img', 'br']);

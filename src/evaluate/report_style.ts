@@ -9,13 +9,14 @@ export const REPORT_STYLE = `
 @media (prefers-color-scheme: dark) { :root { ${themeVariables(darkTheme)} } }
 @media print { :root { ${themeVariables(lightTheme)} } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--surface); color: var(--ink); font: 16px/1.5 ${FONT_FAMILY}; }
+body { margin: 0; overflow-wrap: break-word; background: var(--surface); color: var(--ink); font: 16px/1.5 ${FONT_FAMILY}; }
 main { max-width: 76rem; margin: 0 auto; padding: 2.5rem 1.5rem 4rem; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .5rem; text-wrap: balance; }
 h2 { font-size: 1.25rem; margin: 2.75rem 0 .75rem; }
 p { max-width: 46rem; margin: .5rem 0; }
 .summary { font-size: 1.1rem; color: var(--muted); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
+.scroll:focus-visible { outline: 2px solid var(--series-0); outline-offset: 2px; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--muted); padding-bottom: .4rem; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--grid); text-align: right; white-space: nowrap; }

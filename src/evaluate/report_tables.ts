@@ -40,7 +40,8 @@ export function table(
     return `<tr>${cells.join('')}</tr>`;
   });
   return (
-    `<div class="scroll"><table><caption>${escapeMarkup(caption)}</caption><thead><tr>${header}</tr></thead>` +
+    // Wide tables are scrolled with the arrow keys, too.
+    `<div class="scroll" tabindex="0" role="region" aria-label="${escapeMarkup(caption)}"><table><caption>${escapeMarkup(caption)}</caption><thead><tr>${header}</tr></thead>` +
     `<tbody>${body.join('')}</tbody></table></div>`
   );
 }

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
 import { cancellable } from '../cancellation.ts';
-import { formatConfig, loadConfig } from '../config.ts';
+import { explainConfig, loadConfig } from '../config.ts';
 import { evaluateConfigSchema } from '../evaluate_config.ts';
 import { runEvaluation } from '../evaluation.ts';
 import { fetchModel } from '../hub_models.ts';
@@ -135,7 +135,7 @@ async function runCommand(file: string | undefined, options: EvaluateOptions, io
   const overrides = [...(options.set ?? []), ...shortcuts];
   const config = loadConfig(evaluateConfigSchema, { overrides, ...(file === undefined ? {} : { file }) });
   if (options.printConfig) {
-    io.stdout.write(formatConfig(config));
+    io.stdout.write(explainConfig(evaluateConfigSchema, config));
     return;
   }
   if (options.fresh) rmSync(path.join(config.output, 'judged'), { recursive: true, force: true });

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { finetuneConfigSchema, objectiveSchema } from '../../finetune/config.ts';
 import { cancellable } from '../cancellation.ts';
-import { formatConfig, loadConfig } from '../config.ts';
+import { explainConfig, loadConfig } from '../config.ts';
 import { runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
 import type { Io } from '../io.ts';
@@ -35,7 +35,7 @@ The configuration is YAML or JSON. The shortest one:
   target: { gender: uniform }     # or 70/30, or { gender: uniform, age: 75/25 }
   output: runs/gender
 
---print-config shows every other field with its default. In the output folder: config.yaml as it was used, log.jsonl,
+--print-config shows every other field: its default, or in a comment that it has none. In the output folder: config.yaml as it was used, log.jsonl,
 index.html (curves and samples while it goes), tensorboard/, samples/, checkpoints/ and, at the end, adapter.safetensors
 and best.safetensors (the best validation), which "evenhand generate --adapter", ComfyUI, AUTOMATIC1111 and diffusers
 load. A stopped run goes on when the same command is given again.
@@ -96,7 +96,7 @@ async function runCommand(file: string, options: FinetuneOptions, io: Io): Promi
     ],
   };
   if (options.printConfig) {
-    io.stdout.write(formatConfig(config));
+    io.stdout.write(explainConfig(finetuneConfigSchema, config));
     return;
   }
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
@@ -110,7 +110,7 @@ async function runCommand(file: string, options: FinetuneOptions, io: Io): Promi
     progress.note(`${iterations} iterations in ${formatDuration(seconds)}; adapter: ${adapterFile}`);
     if (bestFile !== null) progress.note(`best validation: ${bestFile}`);
     progress.note(`curves and samples: ${page}`);
-    progress.note(`measure it: evenhand evaluate --set adapter=${adapterFile}`);
+    progress.note(`measure it: evenhand evaluate --adapter ${adapterFile}`);
     progress.result({
       command: 'finetune',
       iterations,

@@ -30,6 +30,11 @@ export class ApiError extends Error {
   }
 }
 
+/** Why a job failed, from what the server says of it. */
+export function failureOf({ code, message }: { readonly code: string; readonly message: string }): ApiError {
+  return new ApiError(500, message, { code });
+}
+
 /** What to do about the codes of the server's catalogue where the status says too little. */
 const REMEDIES: Readonly<Record<string, string>> = {
   does_not_fit: 'Choose values that the model has: see the Models page for its attributes and sizes.',

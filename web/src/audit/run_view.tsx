@@ -2,6 +2,7 @@
 
 import { Fragment } from 'react';
 import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
+import { failureOf } from '../api/errors.ts';
 import { isFinal } from '../api/job_state.ts';
 import { readReport } from '../api/report_data.ts';
 import type { Job, Measured } from '../api/types.ts';
@@ -84,7 +85,7 @@ export function AuditRunView({ id }: { readonly id: string }) {
       {!connected && !isOver && (
         <Notice kind="warn">The connection broke; it is being taken up again. The audit goes on.</Notice>
       )}
-      {job.error !== null && <ErrorNotice error={new Error(job.error.message)} />}
+      {job.error !== null && <ErrorNotice error={failureOf(job.error)} />}
       <ErrorNotice error={failure} />
       {(job.status === 'cancelled' || job.status === 'failed') && (
         <Notice kind="warn">

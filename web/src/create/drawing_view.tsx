@@ -1,6 +1,7 @@
 /** One drawing in the gallery: its images as they come, beside those of the plain model where both were asked for. */
 
 import { serverUrl } from '../api/client.ts';
+import { failureOf } from '../api/errors.ts';
 import type { JobState } from '../api/job_state.ts';
 import { isFinal } from '../api/job_state.ts';
 import type { GeneratedImage } from '../api/types.ts';
@@ -133,7 +134,7 @@ export function DrawingView({
       {states.some(({ connected }) => !connected) && !isOver && (
         <Notice kind="warn">The connection broke; it is being taken up again. Drawing goes on.</Notice>
       )}
-      {failed && <ErrorNotice error={new Error(failed.message)} />}
+      {failed && <ErrorNotice error={failureOf(failed)} />}
       <ErrorNotice
         error={error}
         retry={() => {

@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo } from 'react';
 import { cancelJob, resumeJob, serverUrl } from '../api/client.ts';
+import { failureOf } from '../api/errors.ts';
 import { isFinal } from '../api/job_state.ts';
 import { useServer } from '../api/server_context.tsx';
 import type { Job } from '../api/types.ts';
@@ -213,14 +214,17 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
         <Notice kind="warn">
           <p>
             {job.status === 'cancelled' ? 'Stopped' : 'Failed'} after {count(done)} of {count(iterations)}{' '}
-            iterations. It can go on from its newest checkpoint, with the numbers of a run that never stopped.
+            iterations.{' '}
+            {done === 0
+              ? 'It can be started again as it is.'
+              : 'It can go on from its newest checkpoint, with the numbers of a run that never stopped.'}
           </p>
           <button type="button" onClick={act(resumeJob)}>
             Go on
           </button>
         </Notice>
       )}
-      {job.error !== null && <ErrorNotice error={new Error(job.error.message)} />}
+      {job.error !== null && <ErrorNotice error={failureOf(job.error)} />}
       <Results job={job} bestWords={bestWords} />
       {job.result === null && <SoFar files={files} name={job.request.name ?? job.id} bestWords={bestWords} />}
       {warnings.length > 0 && (
