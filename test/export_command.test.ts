@@ -179,7 +179,7 @@ describe('evenhand export', () => {
     ],
     [['tokens.safetensors', '-f', 'kohya', '-o', 'x.safetensors'], /soft tokens cannot be written as kohya/],
     [['tokens.safetensors', '-f', 'merged', '-o', 'x'], /soft tokens stand in front of the prompt/],
-    [['nowhere', '-o', 'x.safetensors'], /expected an adapter or a run folder, found none at .*nowhere/],
+    [['nowhere', '-o', 'x.safetensors'], /expected a file or a run folder, found none at .*nowhere/],
     [['model', '-o', 'x.safetensors'], /expected adapter.safetensors of a run, or an adapter of PEFT/],
     [['run', '-o', 'kohya.safetensors'], /is there already; --force replaces it/],
     [['run', '-f', 'merged', '-o', 'run'], /expected another place than the adapter's own/],
