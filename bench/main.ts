@@ -14,7 +14,7 @@ import { compareWith } from './compare.ts';
 import type { IterationFigures } from './finetune_iteration.ts';
 import { KERNEL_CASES, PEAK_CASE } from './kernels.ts';
 import type { BenchCase, BenchEntry, CaseTime } from './measure.ts';
-import { entryOf, FEW_RUNS, measureCase, measureSideBySide } from './measure.ts';
+import { entryOf, FEW_RUNS, measureCase } from './measure.ts';
 import { modelCases } from './models.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -61,12 +61,12 @@ async function runBench(
       times.push(await measureCase(runtime, each));
       show(entryOf(times.at(-1)!, peak));
       if (!models.includes(each)) continue;
-      times.push(await measureSideBySide(runtime, each));
+      times.push(await measureCase(runtime, each, { sideBySide: true }));
       show(entryOf(times.at(-1)!, peak));
     }
     for (const each of fullSize === undefined ? [] : fullSizeCases(fullSize)) {
       if (!only.test(each.name)) continue;
-      times.push(await measureCase(runtime, each, FEW_RUNS));
+      times.push(await measureCase(runtime, each, { runs: FEW_RUNS }));
       show(entryOf(times.at(-1)!, peak));
     }
     await measurePeak();

@@ -16,7 +16,7 @@ export interface BenchEntry {
 /** A graph to time. */
 export interface BenchCase {
   readonly name: string;
-  /** Builds the outputs; called once, so that graphs don't pile up. */
+  /** Builds the outputs; called when the case is timed, so that graphs don't pile up. */
   build(): Readonly<Record<string, Value>>;
 }
 
@@ -82,29 +82,22 @@ export interface CaseTime {
 }
 
 /**
- * Times one case, with every thread of the runtime.
+ * Times one case: with every thread of the runtime, or `sideBySide` as many runs at once as the runtime allows, of which the
+ * seconds are those of one.
  * @param runs how often; often enough for graphs that take milliseconds when left out
  */
 export async function measureCase(
   runtime: Runtime,
   { name, build }: BenchCase,
-  runs: RunCounts = RUNS,
+  { runs = RUNS, sideBySide = false }: { readonly runs?: RunCounts; readonly sideBySide?: boolean } = {},
 ): Promise<CaseTime> {
   const outputs = build();
   const flops = countFlops(Object.values(outputs));
-  const executable = await runtime.compile(outputs, { wide: true });
-  const seconds = await bestSeconds(executable, runs);
+  const together = sideBySide ? runtime.concurrency : 1;
+  const executable = await runtime.compile(outputs, { wide: !sideBySide });
+  const seconds = (await bestSeconds(executable, runs, together)) / together;
   await executable.release();
-  return { name, seconds, rate: flops / seconds };
-}
-
-/** Times one case with as many runs side by side as the runtime allows; the seconds are those of one of them. */
-export async function measureSideBySide(runtime: Runtime, { name, build }: BenchCase): Promise<CaseTime> {
-  const outputs = build();
-  const executable = await runtime.compile(outputs);
-  const seconds = (await bestSeconds(executable, RUNS, runtime.concurrency)) / runtime.concurrency;
-  await executable.release();
-  return { name: `${name}, side by side`, seconds, rate: countFlops(Object.values(outputs)) / seconds };
+  return { name: sideBySide ? `${name}, side by side` : name, seconds, rate: flops / seconds };
 }
 
 /**

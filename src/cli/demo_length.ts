@@ -12,8 +12,7 @@ export interface DemoPace {
 }
 
 /**
- * Seconds of an iteration of `configs/demo.yaml` over those of one measured image, a little more than was seen, so that
- * slow moments don't break the limit.
+ * Seconds of an iteration of `configs/demo.yaml` over those of one measured image, as was seen on two cores.
  */
 const IMAGES_PER_ITERATION = 34;
 

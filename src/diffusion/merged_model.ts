@@ -17,6 +17,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { clipTokenizerFiles } from '../text/clip_vocabulary.ts';
 import { writeTextAtomically } from '../weights/atomic_file.ts';
+import { FACE_BANK } from '../weights/hub/pipeline_files.ts';
 import { isJsonObject } from '../weights/json_object.ts';
 import { mergeLoraLayer } from '../weights/lora_merge.ts';
 import { makeFolder } from '../weights/make_folder.ts';
@@ -214,7 +215,7 @@ function writeEverythingElse(model: StoredModel, output: string): void {
     const from = join(model.path, entry);
     if (statSync(from).isDirectory()) {
       copyFolder(from, join(output, entry), NAMES.includes(entry as Network));
-    } else if (!WEIGHT_FILE.test(entry) || /^face_bank(_evaluation)?\.safetensors$/.test(entry)) {
+    } else if (!WEIGHT_FILE.test(entry) || FACE_BANK.test(entry)) {
       place(from, join(output, entry));
     }
   }

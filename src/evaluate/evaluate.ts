@@ -68,7 +68,13 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
   const { keepPrompts = prompts.length } = request;
   const batchSize = pipeline.batchSizes.denoiser;
   const all = prompts.length * imagesPerPrompt;
-  const drawers = prompts.map((prompt) => partDrawer(request, prompt));
+  // Conditions are held as long as parts of their prompt are drawn.
+  const drawers = new Map<number, ReturnType<typeof partDrawer>>();
+  const drawerOf = (position: number) => {
+    const drawer = drawers.get(position) ?? partDrawer(request, prompts[position]!);
+    drawers.set(position, drawer);
+    return drawer;
+  };
   const places = prompts.flatMap((_, position) =>
     Array.from({ length: Math.ceil(imagesPerPrompt / batchSize) }, (_, i) => ({
       position,
@@ -88,7 +94,7 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
     const known = (await record?.find(prompts[position]!, seeds, pictures)) ?? null;
     const part =
       known ??
-      (await drawers[position]!(seeds, pictures, (step, steps) => {
+      (await drawerOf(position)(seeds, pictures, (step, steps) => {
         begun.set(place, (step / steps) * count);
         request.onStep?.(
           [...begun.values()].reduce((sum, images) => sum + images, done),
@@ -98,8 +104,9 @@ export async function evaluate(request: EvaluationRequest): Promise<Evaluation> 
     return { part, isNew: known === null };
   };
   await sideBySide(places.length, pipeline.concurrency, judge, async ({ part, isNew }, place) => {
-    const { position, count } = places[place]!;
+    const { position, first, count } = places[place]!;
     begun.delete(place);
+    if (first + count === imagesPerPrompt) drawers.delete(position);
     done += count;
     if (isNew) {
       await record?.add(part);

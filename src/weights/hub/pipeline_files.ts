@@ -22,8 +22,8 @@ const TOKENIZER_FILES =
 /** Models that Evenhand looks for beside the components: face models and encoders. */
 const COMPANIONS =
   /^(face_detector|(face_embedder|classifier|clip|dino)(_evaluation)?)\/[^/]+\.(json|txt|safetensors)$/;
-/** Banks of real faces beside them. */
-const FACE_BANK = /^face_bank(_evaluation)?\.safetensors$/;
+/** Banks of real faces beside them, by their file names. */
+export const FACE_BANK = /^face_bank(_evaluation)?\.safetensors$/;
 
 const SHARD = /-(\d{5})-of-(\d{5})/;
 
