@@ -51,7 +51,7 @@ function curveOf(mode: string, log: readonly LogLine[]): BiasCurve {
 /** The comparison: each mode with every seed, and the same validation noise for both. */
 export async function compareModes(lab: Laboratory): Promise<PartResult> {
   const { modes: budget } = lab.budget;
-  const { measure, every, seeds, learningRate, confidence } = budget;
+  const { measure, every, seeds, confidence } = budget;
   const validation = {
     every,
     prompts: measure.prompts,
@@ -64,7 +64,6 @@ export async function compareModes(lab: Laboratory): Promise<PartResult> {
       const fields = runFields(lab, budget, {
         target: 'gender',
         part: 'text-encoder+unet',
-        learningRate,
         confidence,
         mode,
         seed,

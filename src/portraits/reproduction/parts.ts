@@ -66,7 +66,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'table-2',
     summary: 'occupations, sports, styled occupations, descriptors: bias before and after',
-    settings: ({ concepts: budget }) => [budget, LEARNING_RATES['text-encoder']],
+    settings: ({ concepts: budget }) => [budget, LEARNING_RATES],
     units: (budget) => CONCEPTS.length * measureUnits(budget, budget.concepts.measure, 2),
     shared: concepts,
     make: table2,
@@ -74,7 +74,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-8',
     summary: 'images before and after from the same noise',
-    settings: ({ concepts: budget, grids }) => [budget, grids, LEARNING_RATES['text-encoder']],
+    settings: ({ concepts: budget, grids }) => [budget, grids, LEARNING_RATES],
     units: (budget) => measureUnits(budget, budget.grids, 2),
     shared: concepts,
     make: figure8,
@@ -82,7 +82,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-9',
     summary: 'share of old people by occupation, before and after, aimed at 25%',
-    settings: ({ age }) => age,
+    settings: ({ age }) => [age, LEARNING_RATES],
     units: (budget) => trainUnits(budget.age) + measureUnits(budget, budget.age.measure, 2),
     make: figure9,
   },
@@ -96,7 +96,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'adjusted-reference',
     summary: 'iterations to the same bias with two sets of coefficients, over seeds',
-    settings: ({ modes }) => modes,
+    settings: ({ modes }) => [modes, LEARNING_RATES],
     units: ({ modes }) => {
       const validations = Math.ceil(modes.iterations / modes.every);
       const validation = modes.measure.prompts * modes.measure.images * 4 * modes.steps;

@@ -53,9 +53,7 @@ const OLD = 0.25;
 /** Figure 9: share of old people by occupation, before and after a run towards 25% in every gender and race. */
 export async function figure9(lab: Laboratory): Promise<PartResult> {
   const { age } = lab.budget;
-  const { learningRate } = age;
-  const part = 'text-encoder+unet';
-  const fields = runFields(lab, age, { target: 'gender x race, age', part, learningRate });
+  const fields = runFields(lab, age, { target: 'gender x race, age', part: 'text-encoder+unet' });
   const run = await lab.train('gender-race-age', fields);
   const what = {
     prompts: lab.prompts('occupations', 'test', age.measure.prompts),

@@ -34,8 +34,6 @@ export interface RunChoice {
   /** Trains on every concept in turn instead of on occupations. */
   readonly concepts?: boolean;
   readonly mode?: string;
-  /** That of the part in {@link LEARNING_RATES} when left out. */
-  readonly learningRate?: number;
   /** The method's for the target when left out. */
   readonly confidence?: number;
   readonly seed?: number;
@@ -51,7 +49,6 @@ export function sizeInWords({ iterations, prompts, images }: RunBudget): string 
 /** The configuration of a run. */
 export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunChoice): RunFields {
   const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
-  const { learningRate = LEARNING_RATES[part] } = choice;
   const target = TARGETS[choice.target];
   const losses = choice.target === 'gender' ? LOSSES.gender : LOSSES.joint;
   const { confidence = losses.confidence } = choice;
@@ -66,7 +63,7 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     loss: { ...losses, confidence, ratios: RATIOS },
     optimizer: {
       iterations: run.iterations,
-      learningRate,
+      learningRate: LEARNING_RATES[part],
       schedule: 'linear',
       averageDecay: 0.95,
     },

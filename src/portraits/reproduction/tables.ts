@@ -28,7 +28,11 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
     ...(await similarityNumbers(lab, row, original, null, TABLE_1[row])),
   ];
   for (const [name, part] of TRAINED) {
-    const run = await lab.train(`table-1-${part}`, runFields(lab, budget, { target: 'gender', part }));
+    const { confidence } = budget;
+    const run = await lab.train(
+      `table-1-${part}`,
+      runFields(lab, budget, { target: 'gender', part, confidence }),
+    );
     const tuned = await lab.measure(run, what);
     numbers.push(
       biasNumber(name, tuned, ['gender'], TABLE_1[name]),
@@ -52,7 +56,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
 export function trainConcepts(lab: Laboratory): Promise<FinishedRun> {
   const fields = runFields(lab, lab.budget.concepts, {
     target: 'gender x race',
-    part: 'text-encoder',
+    part: 'text-encoder+unet',
     concepts: true,
   });
   return lab.train('many-concepts', fields);
@@ -86,7 +90,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Table 2: many concepts at once',
     text: [
-      `One run of ${sizeInWords(budget)} over occupations, sports, occupations with ` +
+      `One run of ${sizeInWords(budget)}, text encoder and U-Net, over occupations, sports, occupations with ` +
         'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race. ' +
         `Measured on ${budget.measure.prompts} held-out prompts of each, ${budget.measure.images} images a prompt.`,
     ],

@@ -5,6 +5,7 @@ import { alignmentGather, FACE_TEMPLATE } from '../../faces/alignment.ts';
 import { cropMatrices, faceWindow } from '../../faces/crop.ts';
 import { sampleCaptionedScene } from '../captions.ts';
 import { drawnScenes } from '../measurements/drawn_scenes.ts';
+import { faceCrops } from './classifier.ts';
 import { annotationsInView } from './detector.ts';
 import { alignedView, samePersonElsewhere, secondPictures } from './embedder.ts';
 import { faceLabels, facesByGroup, faceView, singleFaces } from './faces.ts';
@@ -104,6 +105,39 @@ describe('annotations of a view', () => {
   it('leave out faces whose centres lie outside', () => {
     const { face } = faces[0]!;
     expect(annotationsInView([face], { ...whole, x: 32 + 64 }, 64)).toEqual([]);
+  });
+});
+
+describe('mixtures of faces', () => {
+  it('are of two classes of one attribute, each attribute about as often', () => {
+    const pictures = drawnScenes(78, 400, captions);
+    const groups = facesByGroup(singleFaces(pictures));
+    const batch = Array.from({ length: 90 }, (_, i) => groups[i % 16]![Math.floor(i / 16) % 2]!);
+    const still = { shift: 0, zoom: 1, angle: 0, mirror: 0, color: 0 };
+    const variation = {
+      augmentation: still,
+      degradation: { probability: 0, resolution: 1, noise: 0 },
+      mixing: { probability: 1 },
+    };
+    const labels = faceLabels(batch);
+    const counts = { gender: 0, race: 0, age: 0 };
+    let unmixed = 0;
+    for (let seed = 0; seed < 4; seed++) {
+      const random = createGenerator({ seed });
+      const { image, mixture } = faceCrops(pictures, batch, 24, variation, random);
+      expect(image).toHaveLength(90 * 3 * 24 * 24);
+      mixture.partners.forEach((partner, i) => {
+        const different = (['gender', 'race', 'age'] as const).filter(
+          (name) => labels[name]![i] !== labels[name]![partner],
+        );
+        expect(different).toHaveLength(partner === i ? 0 : 1);
+        if (partner === i) unmixed++;
+        else counts[different[0]!]++;
+      });
+    }
+    // The last 10 of 90 are no whole round of groups: some of their partners are missing.
+    expect(unmixed).toBeLessThan(40);
+    for (const count of Object.values(counts)) expect(Math.abs(count - 110)).toBeLessThan(35);
   });
 });
 

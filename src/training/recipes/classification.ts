@@ -1,6 +1,6 @@
 /** Recipe of attribute classifiers: label-smoothed cross-entropy summed over attributes, and accuracy. */
 
-import type { Tensors, Value } from '../../graph/index.ts';
+import type { Value } from '../../graph/index.ts';
 import {
   add,
   argMax,
@@ -45,7 +45,7 @@ export function classificationTargets(
   labels: Readonly<Record<string, readonly number[]>>,
   classes: Readonly<Record<string, number>>,
   smoothing: number,
-): Tensors {
+): Record<string, Float32Array> {
   const targets: Record<string, Float32Array> = {};
   for (const [name, indices] of Object.entries(labels)) {
     const count = classes[name]!;
