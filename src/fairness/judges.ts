@@ -37,11 +37,48 @@ const FOLDERS = Object.freeze({
   dino: 'dino',
 });
 
+/** Where judges lie, as absolute paths; null for one that is left out. */
+export interface LocatedJudges {
+  /** Folder or card, as are classifiers and embedder. */
+  readonly detector: string;
+  readonly classifiers: readonly string[];
+  readonly embedder: string | null;
+  /** Null without an embedder as well. */
+  readonly bank: string | null;
+  readonly clip: string | null;
+  readonly dino: string | null;
+}
+
 /**
- * Opens detector, classifier, face embedder with its bank, CLIP and DINOv2.
+ * Finds every judge.
  * @param directory model directory
  * @param folders other folders than `face_detector`, `classifier`, `face_embedder`, `clip`, `dino` and the file
  * `face_bank.safetensors`
+ * @throws Error naming the first folder or file that is missing
+ */
+export function locateJudges(directory: string, folders: JudgeFolders = {}): LocatedJudges {
+  const { detector, classifier, embedder, bank, clip, dino } = { ...FOLDERS, ...folders };
+  const at = (name: string | null) => {
+    if (name === null) return null;
+    const path = isAbsolute(name) ? name : join(directory, name);
+    if (!existsSync(path)) throw new Error(`judges: expected ${path}, but there is no such file or folder`);
+    return path;
+  };
+  const face = (name: string) => locateFaceModel(name, directory);
+  return Object.freeze({
+    detector: face(detector),
+    classifiers: [classifier].flat().map(face),
+    embedder: embedder === null ? null : face(embedder),
+    bank: embedder === null ? null : at(bank),
+    clip: at(clip),
+    dino: at(dino),
+  });
+}
+
+/**
+ * Opens detector, classifier, face embedder with its bank, CLIP and DINOv2.
+ * @param directory model directory
+ * @param folders as in {@link locateJudges}
  * @throws Error naming the first folder or file that is missing or wrong
  */
 export function loadJudges(
@@ -50,28 +87,20 @@ export function loadJudges(
   folders: JudgeFolders = {},
   detection: DetectionOptions = {},
 ): LossModels {
-  const names = { ...FOLDERS, ...folders };
-  const at = (name: string) => {
-    const path = isAbsolute(name) ? name : join(directory, name);
-    if (!existsSync(path)) throw new Error(`judges: expected ${path}, but there is no such file or folder`);
-    return path;
-  };
-  const face = (name: string) => locateFaceModel(name, directory);
-  const { embedder, bank, clip, dino } = names;
-  const classifiers = [names.classifier].flat();
+  const { detector, classifiers, embedder, bank, clip, dino } = locateJudges(directory, folders);
   return Object.freeze({
-    detector: loadFaceDetector(runtime, face(names.detector), detection),
-    classifier: joinAttributeModels(classifiers.map((name) => loadAttributeModel(face(name)))),
+    detector: loadFaceDetector(runtime, detector, detection),
+    classifier: joinAttributeModels(classifiers.map((at) => loadAttributeModel(at))),
     face:
       embedder === null
         ? null
         : Object.freeze({
-            embedder: loadFaceEmbedder(face(embedder)),
-            bank: bank === null ? null : openFaceBank(at(bank)),
+            embedder: loadFaceEmbedder(embedder),
+            bank: bank === null ? null : openFaceBank(bank),
           }),
     encoders: Object.freeze([
-      ...(clip === null ? [] : [loadClipImageEncoder(at(clip))]),
-      ...(dino === null ? [] : [loadDinoImageEncoder(at(dino))]),
+      ...(clip === null ? [] : [loadClipImageEncoder(clip)]),
+      ...(dino === null ? [] : [loadDinoImageEncoder(dino)]),
     ]),
   });
 }

@@ -314,7 +314,7 @@ describe('the metric of the best validation', () => {
     expect(() => best('distance high', {}, 'largest')).toThrow(/expected smallest for "distance high"/);
     const scored = (direction: string, goal: string) => {
       const score = { name: 'light', score: (images: Value) => reduceMean(images, { axes: [1, 2, 3] }) };
-      const objectives = [{ file: 'light.js', direction }];
+      const objectives = [{ file: 'configs/brightness.mjs', direction }];
       const config = configOf({ objectives, validation: { best: { metric: 'score light', goal } } });
       const prompts = ['a nurse'];
       const resources = {

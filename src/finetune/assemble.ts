@@ -30,6 +30,7 @@ import type { RunGuard } from './guard.ts';
 import { guardFolders, openGuard } from './guard_models.ts';
 import { checkPrompts } from './iteration.ts';
 import type { ImageObjective } from './objective.ts';
+import { weightsOfRun } from './run_weights.ts';
 import type { ImageScore, ScoreObjective } from './score_objective.ts';
 import { addObjectives, checkScore, scoreObjective } from './score_objective.ts';
 import type { FinetuneSettings } from './settings.ts';
@@ -110,7 +111,10 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     objective: addObjectives([fairnessObjective(loss, targets), ...scores]),
     scores,
     guard,
-    settings: settingsOf(config, model, resources, best),
+    settings: {
+      ...settingsOf(config, model, resources, best),
+      weights: weightsOfRun(config, modelDirectory),
+    },
     async release() {
       await guard?.release();
       await Promise.all(scores.map((score) => score.release()));

@@ -199,6 +199,22 @@ describe('finetuning the text encoder', () => {
       /whole: expected checkpoints of configuration def, received abc; choose another output folder/,
     );
   });
+
+  it('refuses checkpoints that were made with other weights, by what changed', async () => {
+    const weights = { unet: '1', classifier: '2' };
+    const few = { iterations: 1, validation: { ...settings.validation, every: 0 } };
+    await run('weighed', { ...few, weights });
+    await run('weighed', { ...few, weights: { ...weights } });
+    for (const [changed, names] of [
+      [{ ...weights, classifier: '3' }, 'classifier'],
+      [{ unet: '1' }, 'classifier'],
+      [{ ...weights, unet: '3', clip: '4' }, 'unet, clip'],
+    ] as const) {
+      await expect(run('weighed', { ...few, weights: changed })).rejects.toThrow(
+        `weighed: expected checkpoints made with the present weights, received ones made with others: ${names} changed since`,
+      );
+    }
+  });
 });
 
 describe('finetuning soft tokens', () => {

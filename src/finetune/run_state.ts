@@ -114,6 +114,7 @@ export class RunState {
       tensors,
       metadata: {
         digest: this.#settings.digest,
+        weights: JSON.stringify(this.#settings.weights ?? {}),
         optimizerSteps: String(this.#optimizer.steps),
         averageUpdates: String(this.#average.updates),
         skipped: String(this.#skipped),
@@ -126,14 +127,13 @@ export class RunState {
 
   /**
    * Takes up the newest whole checkpoint, if there is one. A run that its stop rule ended stays ended under the same rule.
-   * @throws Error when the checkpoint belongs to another configuration
+   * @throws Error when the checkpoint belongs to another configuration or to other weights
    */
   restore(): void {
-    const { directory, digest } = this.#settings;
     const checkpoint = loadLatestCheckpoint(this.#folder, (message) => process.emitWarning(message));
     if (checkpoint === null) return;
     const { metadata } = checkpoint;
-    requireDigest(directory, digest, metadata);
+    requireSameRun(this.#settings, metadata);
     for (const [name, data] of tensorsOf(checkpoint, 'parameters')) this.#tensors.get(name)!.set(data);
     this.#average.restore(tensorsOf(checkpoint, 'average'), Number(metadata.averageUpdates));
     this.#optimizer.restore(Number(metadata.optimizerSteps), {
@@ -157,21 +157,33 @@ function folderOf({ directory }: Pick<FinetuneSettings, 'directory'>): string {
   return path.join(directory, 'checkpoints');
 }
 
-function requireDigest(directory: string, digest: string, metadata: Checkpoint['metadata']): void {
-  if (metadata.digest === digest) return;
+/** What ties a run folder to a run. */
+type RunIdentity = Pick<FinetuneSettings, 'directory' | 'digest' | 'weights'>;
+
+function requireSameRun({ directory, digest, weights }: RunIdentity, metadata: Checkpoint['metadata']): void {
+  const advice = 'choose another output folder or remove this one';
+  if (metadata.digest !== digest) {
+    throw new Error(
+      `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ${advice}`,
+    );
+  }
+  if (weights === undefined) return;
+  const before = JSON.parse(metadata.weights ?? '{}') as Record<string, string>;
+  const changed = Object.keys({ ...before, ...weights }).filter((role) => before[role] !== weights[role]);
+  if (changed.length === 0) return;
   throw new Error(
-    `${directory}: expected checkpoints of configuration ${digest}, received ${metadata.digest}; ` +
-      'choose another output folder or remove this one',
+    `${directory}: expected checkpoints made with the present weights, received ones made with others: ` +
+      `${changed.join(', ')} changed since; ${advice}`,
   );
 }
 
 /**
  * Checks that a run folder is a new one or holds this run, before anything is written into it.
- * @throws Error when its checkpoints belong to another configuration
+ * @throws Error when its checkpoints belong to another configuration or to other weights
  */
-export function requireOwnFolder(settings: Pick<FinetuneSettings, 'directory' | 'digest'>): void {
-  const metadata = newestMetadata(folderOf(settings));
-  if (metadata !== null) requireDigest(settings.directory, settings.digest, metadata);
+export function requireOwnFolder(run: RunIdentity): void {
+  const metadata = newestMetadata(folderOf(run));
+  if (metadata !== null) requireSameRun(run, metadata);
 }
 
 function stopRuleOf({ stop, validation }: FinetuneSettings): string {

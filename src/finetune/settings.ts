@@ -76,6 +76,8 @@ export interface FinetuneSettings {
   readonly directory: string;
   /** Digest of the configuration; checkpoints of another configuration are refused. */
   readonly digest: string;
+  /** Fingerprints of what a run's numbers follow from besides, by role; checkpoints with others are refused. Unchecked when left out. */
+  readonly weights?: Readonly<Record<string, string>>;
 }
 
 /** Progress of a run: one object for terminal, log and curves. */
