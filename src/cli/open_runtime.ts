@@ -44,7 +44,8 @@ export async function withRuntime<T>(
     throw new UsageError(error.message, { cause: error });
   });
   const runtime = startRuntime({ device, threads, memory });
-  progress.note(`computing on ${device}${device === 'cpu' ? ` with ${runtime.threads} threads` : ''}`);
+  const share = runtime.threads === 1 ? '1 thread' : `${runtime.threads} threads`;
+  progress.note(`computing on ${device}${device === 'cpu' ? ` with ${share}` : ''}`);
   try {
     return await work(runtime);
   } finally {

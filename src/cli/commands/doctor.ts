@@ -22,7 +22,7 @@ interface DoctorOptions {
 }
 
 const HELP = `
-With --config (or --model, which takes the preset gender then) it also foretells what fine-tuning will take: the pace of
+With --config (or --model or --set, which take the preset gender then) it also foretells what fine-tuning will take: the pace of
 the device is measured for a second or two, and the real code runs two iterations on a runtime that counts what every
 graph would do and computes nothing. Seconds of an iteration and of the run, where they go, and peak memory.
 
@@ -61,11 +61,12 @@ export function doctorCommand(io: Io): Command {
 /** The diagnosis with a section on the configuration that was named, if one was. */
 async function withForecast(
   diagnosis: Diagnosis,
-  { config, model, ...options }: Omit<DoctorOptions, 'json'>,
+  { config, model, set = [], ...options }: Omit<DoctorOptions, 'json'>,
 ): Promise<Diagnosis> {
-  if (config === undefined && model === undefined) return diagnosis;
+  if (config === undefined && model === undefined && set.length === 0) return diagnosis;
   const forecast = await forecastRun({
     config: config ?? 'gender',
+    set,
     ...(model === undefined ? {} : { model }),
     ...options,
   });

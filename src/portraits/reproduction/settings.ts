@@ -142,7 +142,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
     age: {
-      iterations: 300,
+      iterations: 150,
       prompts: 2,
       images: 20,
       steps: 6,
