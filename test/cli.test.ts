@@ -88,6 +88,7 @@ describe('evenhand', () => {
     [['train', 'vae', '--set', 'stepz=1'], /unknown key stepz; did you mean steps/],
     [['train', 'vae', '--set', 'steps=20'], /steps: expected at least warmupSteps \(50\), received 20/],
     [['train', 'unet', '--output', '/nowhere'], /expected a trained vae in \/nowhere.*evenhand train vae/],
+    [['serve', '--database', 'mysql://host/name'], /Expected an address that begins with postgres:/],
     [['doctor', '--set', 'sead=1'], /did you mean seed/],
     [['finetune', '/nowhere.yaml'], /nowhere.yaml: cannot read/],
     [

@@ -63,9 +63,11 @@ export function serveCommand(io: Io): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('-p, --port <number>', 'port to listen on; 0 for any free one', integer(0, 65_535), 7860)
     .option('--data <folder>', 'where the server keeps its state', 'runs/server')
-    .option(
-      '--database <address>',
-      'postgres://user:password@host/name (default: embedded in the data folder)',
+    .addOption(
+      new Option(
+        '--database <address>',
+        'postgres://user:password@host/name (default: embedded in the data folder)',
+      ).argParser(databaseAddress),
     );
   return addStorageOptions(command)
     .addOption(
@@ -107,6 +109,12 @@ async function serve(options: ServeOptions, io: Io): Promise<void> {
   } finally {
     await server.stop(options.grace * 1000);
   }
+}
+
+/** The address of a PostgreSQL server; a word or another scheme would silently become the name of a folder. */
+function databaseAddress(text: string): string {
+  if (/^postgres(ql)?:\/\//.test(text)) return text;
+  throw new InvalidArgumentError('Expected an address that begins with postgres:// or postgresql://.');
 }
 
 async function openServer(options: ServeOptions, io: Io): Promise<EvenhandServer> {
