@@ -1,8 +1,9 @@
 /** Which weights took part: every file by its SHA-256. */
 
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { sha256OfFile } from '../weights/file_digest.ts';
+import { relevantFiles } from '../weights/relevant_files.ts';
 
 export { sha256OfFile } from '../weights/file_digest.ts';
 
@@ -18,9 +19,6 @@ export interface ProvenanceFile {
   readonly sha256: string;
 }
 
-/** Weights, and the small files beside them that decide what the weights compute. */
-const RELEVANT = /\.(safetensors|bin|onnx|ckpt|pt|json|txt)$/;
-
 /**
  * Weights and configurations of a folder, or of a single file, in the order of their names.
  * @param role what they were for
@@ -34,16 +32,8 @@ export async function provenanceOf(
   parts: readonly string[] = ['.'],
 ): Promise<ProvenanceFile[]> {
   if (!existsSync(at)) throw new Error(`${role}: expected a file or folder ${at}, found none`);
-  const files = statSync(at).isFile()
-    ? [at]
-    : parts.flatMap((part) => {
-        const folder = path.join(at, part);
-        if (!existsSync(folder)) return [];
-        return readdirSync(folder, { withFileTypes: true })
-          .filter((entry) => !entry.isDirectory() && RELEVANT.test(entry.name))
-          .map((entry) => path.join(folder, entry.name))
-          .sort();
-      });
+  const folders = statSync(at).isFile() ? [at] : parts.map((part) => path.join(at, part)).filter(existsSync);
+  const files = folders.flatMap(relevantFiles);
   const base = statSync(at).isFile() ? path.dirname(at) : at;
   const described: ProvenanceFile[] = [];
   for (const file of files) {

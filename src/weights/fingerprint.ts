@@ -1,16 +1,14 @@
 /** Fingerprints that tell changed weights from the same ones in milliseconds, however large the files are. */
 
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import path from 'node:path';
+import { relevantFiles } from './relevant_files.ts';
 
 /** Pieces of a file that are looked at, evenly spread, its first and last among them. */
 const PIECES = 64;
 /** Bytes of a piece. */
 const PIECE = 4096;
-
-/** Weights, and the small files beside them that decide what the weights compute. */
-const RELEVANT = /\.(safetensors|bin|onnx|ckpt|json|txt|ya?ml|[cm]?js|ts)$/;
 
 /**
  * A fingerprint of files: names, lengths and 64 pieces of 4 KiB of each. Training changes every piece of a weight file; a file that
@@ -21,20 +19,11 @@ const RELEVANT = /\.(safetensors|bin|onnx|ckpt|json|txt|ya?ml|[cm]?js|ts)$/;
  */
 export function fingerprintOf(at: readonly string[]): string {
   const hash = createHash('sha256');
-  for (const file of at.flatMap(filesAt)) {
+  for (const file of at.flatMap(relevantFiles)) {
     hash.update(`${path.basename(file)}\0`);
     addPieces(file, (piece) => hash.update(piece));
   }
   return hash.digest('hex').slice(0, 16);
-}
-
-function filesAt(at: string): string[] {
-  if (statSync(at).isFile()) return [at];
-  return readdirSync(at)
-    .filter((name) => RELEVANT.test(name))
-    .sort()
-    .map((name) => path.join(at, name))
-    .filter((file) => statSync(file).isFile());
 }
 
 function addPieces(file: string, add: (piece: string | Uint8Array) => void): void {
