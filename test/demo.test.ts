@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
@@ -41,6 +41,14 @@ describe('the whole method on Portraits, in small', () => {
     expect(log.map((line) => JSON.parse(line).iteration)).toEqual([1, 2]);
     // Low-rank updates of the U-Net's attention layers, at rank 50.
     expect(statSync(at('demo', 'adapter.safetensors')).size).toBeGreaterThan(50_000);
+  });
+
+  it('refuses to go on with a stopped one of another configuration, before measuring anything', async () => {
+    cpSync(at('demo', 'finetune'), at('stopped', 'finetune'), { recursive: true });
+    const result = await runCli(['demo', ...CPU, '--set', 'seed=2', '--output', at('stopped')]);
+    expect(result.stderr).toMatch(/expected checkpoints of configuration .*; choose another output folder/);
+    expect(result.status).toBe(2);
+    expect(result.stdout).not.toContain('measure original');
   });
 
   it('draws with the adapter, and evaluates with and without it', async () => {

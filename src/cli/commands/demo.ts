@@ -7,7 +7,9 @@ import { writeAdapter } from '../../diffusion/adapter_file.ts';
 import { comparisonReport } from '../../evaluate/comparison_report.ts';
 import type { MeasuredBias } from '../../evaluate/export/measured.ts';
 import { writeReport } from '../../evaluate/report.ts';
-import { configuredTarget, finetuneConfigSchema } from '../../finetune/config.ts';
+import { configuredTarget, finetuneConfigSchema, finetuneDigest } from '../../finetune/config.ts';
+import { requireOwnFolder } from '../../finetune/run_state.ts';
+import { weightsOfRun } from '../../finetune/run_weights.ts';
 import type { Runtime } from '../../graph/index.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
@@ -132,6 +134,13 @@ async function run(
   const config = configured([]);
   await fetchModel(config.model, progress, signal);
   const model = resolveModel(config.model);
+  asUsage(() =>
+    requireOwnFolder({
+      directory: config.output,
+      digest: finetuneDigest(config),
+      weights: weightsOfRun(config, model),
+    }),
+  );
   const bench = asUsage(() => openMeasuringBench(runtime, model, model, { features: {} }));
   const { attributes } = bench.classifier;
   const target = asUsage(() => configuredTarget(config, attributes));
