@@ -3,6 +3,7 @@
 export type { Adapter, SoftTokens } from './diffusion/adapter.ts';
 export { NO_ADAPTER } from './diffusion/adapter.ts';
 export { readAdapter, writeAdapter } from './diffusion/adapter_file.ts';
+export { scaledAdapter } from './diffusion/adapter_scale.ts';
 export type { RgbImage } from './diffusion/image.ts';
 export { readPlanes } from './diffusion/image.ts';
 export type { TextToImageModel } from './diffusion/model.ts';

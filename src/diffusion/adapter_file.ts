@@ -9,6 +9,8 @@ import { writeSafetensors } from '../weights/safetensors_writer.ts';
 import { openWeights } from '../weights/weight_source.ts';
 import type { Adapter } from './adapter.ts';
 import { adapterLayout } from './adapter.ts';
+import type { AdapterKind } from './adapter_scale.ts';
+import { adapterKinds, KIND_NAMES } from './adapter_scale.ts';
 import { adaptableModules, adapterWithoutLora } from './adapter_weights.ts';
 import { weightDifferences } from './adapter_weights_file.ts';
 import type { TextToImageModel } from './model.ts';
@@ -33,14 +35,6 @@ const FORMATS: Readonly<Record<AdapterKind, readonly AdapterFormat[]>> = Object.
   lora: ['kohya', 'diffusers', 'peft'],
   softTokens: ['textual-inversion'],
   weights: ['kohya'],
-});
-
-/** What an adapter changes, and what that is called. */
-type AdapterKind = 'lora' | 'softTokens' | 'weights';
-const KIND_NAMES: Readonly<Record<AdapterKind, string>> = Object.freeze({
-  lora: 'low-rank updates',
-  softTokens: 'soft tokens',
-  weights: 'whole weights',
 });
 
 /** How to write an adapter. */
@@ -71,8 +65,7 @@ export function writeAdapter(
   options: WriteAdapterOptions = {},
 ): void {
   const { lora, softTokens, weights = null } = adapter;
-  const given = { lora, softTokens, weights };
-  const kinds = (Object.keys(given) as AdapterKind[]).filter((kind) => given[kind] !== null);
+  const kinds = adapterKinds(adapter);
   const [kind] = kinds;
   if (kind === undefined || kinds.length > 1) {
     const { textEncoder, unet, softTokens: tokens, weights: whole } = adapterLayout(adapter);

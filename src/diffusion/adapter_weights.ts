@@ -4,9 +4,10 @@ import { LORA_PARTS, type LoraModulePaths } from '../weights/lora_adapter.ts';
 import { createResolver, readLoraWeights } from '../weights/lora_layers.ts';
 import type { WeightSource } from '../weights/weights_in_memory.ts';
 import type { Adapter } from './adapter.ts';
-import { readWeightDifferences } from './adapter_weights_file.ts';
+import type { AdapterKind } from './adapter_scale.ts';
+import { holdsDifferences, readWeightDifferences } from './adapter_weights_file.ts';
 import type { TextToImageModel } from './assemble_model.ts';
-import { readSoftTokens } from './soft_tokens_file.ts';
+import { readSoftTokens, softTokensTensor } from './soft_tokens_file.ts';
 
 /** Module paths of a model's layers by part, among which the names of LoRA files are looked up. */
 export function adaptableModules(model: TextToImageModel): LoraModulePaths {
@@ -38,6 +39,12 @@ export function adapterWithoutLora(source: WeightSource, model: TextToImageModel
   if (softTokens !== null) return Object.freeze({ lora: null, softTokens });
   const weights = readWeightDifferences(source, model);
   return weights === null ? null : Object.freeze({ lora: null, softTokens: null, weights });
+}
+
+/** What an adapter's file holds, by the names of its tensors alone. */
+export function adapterKindOf(names: readonly string[]): AdapterKind {
+  if (softTokensTensor(names) !== null) return 'softTokens';
+  return holdsDifferences(names) ? 'weights' : 'lora';
 }
 
 /** Paths of the modules that have a weight. */

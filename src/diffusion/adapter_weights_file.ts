@@ -64,6 +64,11 @@ function readBase(source: WeightSource, name: string, shape: readonly number[]):
   return source.readFloat32(name);
 }
 
+/** Whether a file with tensors of these names holds differences of whole weights. */
+export function holdsDifferences(names: readonly string[]): boolean {
+  return names.some((name) => DIFFERENCE.test(name));
+}
+
 /**
  * The whole weights of a file of differences: the model's own plus the differences.
  * @param source the file
@@ -76,7 +81,7 @@ export function readWeightDifferences(
   model: Pick<TextToImageModel, LoraPart>,
 ): WholeWeights | null {
   const file = source.description;
-  if (!source.names().some((name) => DIFFERENCE.test(name))) return null;
+  if (!holdsDifferences(source.names())) return null;
   const bases: Record<LoraPart, WeightSource> = {
     textEncoder: model.textEncoder.weights,
     unet: model.unet.weights,

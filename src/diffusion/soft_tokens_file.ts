@@ -20,20 +20,23 @@ const POSITIONS = 'embeddings.position_embedding.weight';
 /** Positions that were stored in half precision differ by as much. */
 const POSITION_TOLERANCE = 1e-3;
 
+/** Which of a file's tensors holds soft tokens; `null` when it holds something else. */
+export function softTokensTensor(names: readonly string[]): string | null {
+  if (names.includes(PREFIX.tokens)) return PREFIX.tokens;
+  if (names.includes(EMBEDDING)) return EMBEDDING;
+  const [only = ''] = names;
+  // Keys of every other kind of adapter have dots in them.
+  return names.length === 1 && !only.includes('.') ? only : null;
+}
+
 /**
  * The soft tokens of a file; `null` when it holds something else.
  * @throws Error naming file and tensor when they do not fit the model, or others stand beside them
  */
 export function readSoftTokens(weights: WeightSource, model: TextToImageModel): SoftTokens | null {
   const names = weights.names();
-  if (names.includes(PREFIX.tokens)) return readPrefix(weights, model);
-  const [only = ''] = names;
-  // Keys of every other kind of adapter have dots in them.
-  const name = names.includes(EMBEDDING)
-    ? EMBEDDING
-    : names.length === 1 && !only.includes('.')
-      ? only
-      : null;
+  const name = softTokensTensor(names);
+  if (name === PREFIX.tokens) return readPrefix(weights, model);
   if (names.includes('clip_g')) {
     throw new Error(
       `${weights.description}: is a textual inversion of Stable Diffusion XL, which is not supported`,
