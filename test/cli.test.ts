@@ -11,6 +11,7 @@ import { writeAdapter } from '../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../src/diffusion/image_metadata.ts';
 import { writeSafetensors } from '../src/weights/safetensors_writer.ts';
 import { runCli } from './run_cli.ts';
+import { tinyLora } from './tiny_lora.ts';
 import { writeTinyModel } from './tiny_model.ts';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'cli-'));
@@ -217,6 +218,46 @@ describe('evenhand generate --adapter', () => {
     write('run/adapter.safetensors', new Float32Array(32).fill(0.5));
     const [name] = await draw('of-run', '-p', 'a cat', '--seed', '1', '--adapter', at('run'));
     expect(readPngMetadata(readFileSync(at('of-run', name!))).parameters!.settings.Adapter).toBe('adapter');
+  });
+
+  it('counts it as strongly as is asked for, and says so in the file where it is not as trained', async () => {
+    writeAdapter(at('updates.safetensors'), tinyLora());
+    writeAdapter(at('weaker.safetensors'), tinyLora(0.5));
+    const at7 = ['-p', 'a cat', '--seed', '7'];
+    const scaled = async (output: string, adapter: string, ...scale: string[]) => {
+      const [name] = await draw(output, ...at7, '--adapter', at(`${adapter}.safetensors`), ...scale);
+      const { parameters, record } = readPngMetadata(readFileSync(at(output, name!)));
+      const { adapter: described } = record as { adapter: { scale?: number } };
+      return [await pixelsOf(output, name!), parameters!.settings['Adapter scale'], described.scale] as const;
+    };
+    const [plain] = await draw('unscaled', ...at7);
+    const [zero, zeroSetting] = await scaled('at-0', 'updates', '--adapter-scale', '0');
+    expect(zero).toEqual(await pixelsOf('unscaled', plain!));
+    expect(zeroSetting).toBe('0');
+    const [half, ...halfSaid] = await scaled('at-half', 'updates', '--adapter-scale', '.5');
+    const [full, ...fullSaid] = await scaled('at-1', 'updates');
+    expect(half).toEqual((await scaled('of-half', 'weaker'))[0]);
+    expect(half).not.toEqual(full);
+    expect(half).not.toEqual(zero);
+    expect([halfSaid, fullSaid]).toEqual([
+      ['0.5', 0.5],
+      [undefined, undefined],
+    ]);
+  });
+
+  it.each([
+    [['--adapter-scale', '.5'], /--adapter-scale: expected --adapter beside it, received 0.5 alone/],
+    [
+      ['--adapter', 'tokens', '--adapter-scale', '.5'],
+      /expected 1 for an adapter of soft tokens, received 0.5/,
+    ],
+    [['--adapter', 'tokens', '--adapter-scale', '5'], /Expected a number in -4..4/],
+  ])('refuses %j', async (args, message) => {
+    write('tokens.safetensors', new Float32Array(32).fill(0.5));
+    const given = args.map((arg) => (arg === 'tokens' ? at('tokens.safetensors') : arg));
+    const { status, stderr } = await runCli(['generate', '-p', 'x', '--model', model, ...given]);
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
   });
 
   it.each([

@@ -59,6 +59,12 @@ beforeAll(async () => {
   mkdirSync(at('measured'));
   writeFileSync(at('measured', 'report.json'), JSON.stringify(report));
   const foreign = { ...report, setup: { ...report.setup, adapter: { name: 'other', hash: 'sha256:0' } } };
+  const weaker = {
+    ...report,
+    setup: { ...report.setup, adapter: { ...report.setup.adapter, scale: 0.5 } },
+  };
+  mkdirSync(at('weaker'));
+  writeFileSync(at('weaker', 'report.json'), JSON.stringify(weaker));
   mkdirSync(at('foreign'));
   writeFileSync(at('foreign', 'report.json'), JSON.stringify(foreign));
 });
@@ -188,6 +194,10 @@ describe('evenhand export', () => {
       /expected no such folder, or an empty one, or a model to replace/,
     ],
     [['run', '-o', 'x.safetensors', '--evaluation', 'foreign'], /about another file \(other\)/],
+    [
+      ['run', '-o', 'x.safetensors', '--evaluation', 'weaker'],
+      /received one about adapter.safetensors at scale 0.5/,
+    ],
     [['run', '-o', 'x.safetensors', '--evaluation', 'model'], /expected a folder with report.json/],
     [
       ['run', '-o', 'x.safetensors', '--model', 'nowhere'],

@@ -2,7 +2,6 @@
 
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import type { Adapter } from '../diffusion/adapter.ts';
 import { NO_ADAPTER } from '../diffusion/adapter.ts';
 import { readPlanes } from '../diffusion/image.ts';
 import { encodePng } from '../diffusion/image_metadata.ts';
@@ -18,6 +17,7 @@ import { sideBySide } from '../graph/index.ts';
 import { imageDescription } from '../server/image_description.ts';
 import { writeFileAtomically, writeFully } from '../weights/atomic_file.ts';
 import { Failure, UsageError } from './errors.ts';
+import type { OpenedAdapter } from './export_source.ts';
 import { hashModel, modelName } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
@@ -42,7 +42,7 @@ export interface DrawRequest {
   /** Images that are computed at once. */
   readonly batchSize: number;
   readonly model: { readonly name: string; readonly opened: TextToImageModel };
-  readonly adapter: { readonly file: string; readonly read: Adapter } | null;
+  readonly adapter: OpenedAdapter | null;
   /** Folder that the files are written to; it exists. */
   readonly output: string;
 }
@@ -94,6 +94,7 @@ export async function drawImages(
     adapter: request.adapter && {
       name: path.basename(request.adapter.file, '.safetensors'),
       file: request.adapter.file,
+      scale: request.adapter.scale,
     },
   });
   const files: string[] = [];
@@ -181,7 +182,7 @@ export interface DescribedBatch {
   readonly textContext?: TextContext;
   /** SHA-256 of the model's weights; computed when left out. */
   readonly modelHash?: string;
-  readonly adapter: { readonly name: string; readonly file: string } | null;
+  readonly adapter: { readonly name: string; readonly file: string; readonly scale?: number } | null;
 }
 
 /** A function from image to metadata: settings in AUTOMATIC1111's words, and the record to make the image again. */
@@ -196,7 +197,11 @@ export async function imageDescriber(batch: DescribedBatch) {
     height,
     ...(textContext === undefined ? {} : { textContext }),
     model: { name: model.name, folder: modelName(model.path), sha256: modelHash },
-    adapter: adapter === null ? null : { name: adapter.name, sha256: await hashAdapter(adapter.file) },
+    adapter: adapter && {
+      name: adapter.name,
+      sha256: await hashAdapter(adapter.file),
+      scale: adapter.scale ?? 1,
+    },
     version: packageVersion(),
   });
 }

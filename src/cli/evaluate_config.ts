@@ -1,6 +1,7 @@
 /** Configuration of `evenhand evaluate`: every field with its default. */
 
 import { z } from 'zod';
+import { LARGEST_ADAPTER_SCALE } from '../diffusion/adapter_scale.ts';
 import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import { promptSchema } from '../evaluate/prompt_set.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
@@ -13,6 +14,8 @@ export const evaluateConfigSchema = z.strictObject({
   textContext: z.enum(TEXT_CONTEXTS).optional(),
   /** Adapter that is measured against the model without it. */
   adapter: z.string().optional(),
+  /** How strongly the adapter's low-rank updates count: 0 for not at all, 1 as trained. */
+  adapterScale: z.number().min(-LARGEST_ADAPTER_SCALE).max(LARGEST_ADAPTER_SCALE).default(1),
   /** Folder with `face_detector/` and `classifier_evaluation/`; the model's own when left out. */
   judges: z.string().optional(),
   /** Other people's face models in place of the judges' own: cards by file or by the name of a shipped card, or folders. */

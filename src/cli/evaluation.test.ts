@@ -4,6 +4,7 @@ import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runCli } from '../../test/run_cli.ts';
+import { tinyLora } from '../../test/tiny_lora.ts';
 import { writeTinyModel } from '../../test/tiny_model.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import { gaussianNoise } from '../diffusion/noise.ts';
@@ -26,6 +27,7 @@ for (const [name, scale] of [
     softTokens: { count: 1, width: 32, data: gaussianNoise({ seed: 2 }, 32).map((value) => scale * value) },
   } as Parameters<typeof writeAdapter>[1]);
 }
+writeAdapter(at('updates.safetensors'), tinyLora());
 mkdirSync(at('real'));
 for (let i = 0; i < 4; i++) {
   const pixels = Uint8Array.from(gaussianNoise({ seed: i, stream: 'real' }, 192), (v) => 128 + 40 * v);
@@ -136,8 +138,35 @@ describe('evenhand evaluate', () => {
     expect(first('a-dog')).toEqual({ attribute: 'age', shares: [0.75, 0.25], prompts: ['a dog'] });
   });
 
+  it('measures an adapter as strongly as is asked for, and keeps what it judged of each strength apart', async () => {
+    const at2 = async (...more: string[]) => {
+      const adapter = ['--adapter', at('updates.safetensors'), '-o', at('scaled')];
+      const { stderr, events } = await runCli([...SETTINGS, ...adapter, ...more]);
+      expect(stderr).toBe('');
+      const report = JSON.parse(readFileSync(at('scaled', 'report.json'), 'utf8'));
+      const similarity = report.evaluations[1].quality[0].mean as number;
+      return { drawn: drawn(events()), report, similarity };
+    };
+    const half = await at2('--adapter-scale', '0.5');
+    expect(half.report.setup.adapter).toMatchObject({ name: 'updates.safetensors', scale: 0.5 });
+    expect(half.report.title).toBe('model with and without updates.safetensors at scale 0.5');
+    expect(readFileSync(at('scaled', 'report.html'), 'utf8')).toContain('<dt>Adapter scale</dt><dd>0.5</dd>');
+    const full = await at2();
+    expect(full.report.setup.adapter).not.toHaveProperty('scale');
+    expect(full.drawn).toEqual({ 'measure fine-tuned': 6, 'explicit prompts, fine-tuned': 2 });
+    expect(full.similarity).not.toBe(half.similarity);
+    expect((await at2('--set', 'adapterScale=0.5')).drawn).toEqual({});
+    expect((await at2('--adapter-scale', '0')).similarity).toBeCloseTo(1, 5);
+  });
+
   it.each([
     [['--real-images', '/nowhere'], /nowhere/],
+    [['--adapter-scale', '0.5'], /adapterScale: expected an adapter beside it, received 0.5 alone/],
+    [
+      ['--adapter', at('a.safetensors'), '--adapter-scale', '0.5'],
+      /expected 1 for an adapter of soft tokens/,
+    ],
+    [['--set', 'adapterScale=9'], /adapterScale/],
     [
       ['--set', 'explicit.prompts=[{prompt: x, attributes: {gender: robot}}]'],
       /female or male, received robot/,

@@ -97,6 +97,11 @@ async function evaluateTarget(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<void> {
+  if (config.adapterScale !== 1 && config.adapter === undefined) {
+    throw new UsageError(
+      `adapterScale: expected an adapter beside it, received ${config.adapterScale} alone`,
+    );
+  }
   const folder = resolveModel(config.model);
   const set = resolvePromptSet(config.prompts.test);
   if (set.measured.length === 0) {
@@ -111,8 +116,8 @@ async function evaluateTarget(
   const targets = measuredTargets(target, attributes);
   const explicit = resolveExplicitPrompts(config.explicit.prompts, set.explicit, attributes);
   const { model } = bench.pipeline;
-  const opened = config.adapter === undefined ? null : openAdapter(config.adapter, model);
-  const adapter = opened?.read ?? null;
+  const opened =
+    config.adapter === undefined ? null : openAdapter(config.adapter, model, config.adapterScale);
   outputFolder(config.output);
   const imagesPerPrompt = config.prompts.imagesPerPrompt ?? defaultImagesPerPrompt(target.attributes);
   const plan: MeasuringPlan = {
@@ -132,7 +137,7 @@ async function evaluateTarget(
     keep: { prompts: 0, images: 0 },
   };
   const plans = { measured: plan, explicit: explicit.length === 0 ? null : explicitPlan };
-  const described = await describeSetup(bench, plan, opened?.file ?? null);
+  const described = await describeSetup(bench, plan, opened?.file ?? null, opened?.scale);
   const setup = {
     ...described,
     more: {
@@ -143,11 +148,11 @@ async function evaluateTarget(
   };
   const encoded = await describeFeatures(bench, plan.prompts);
   const real = realFiles === null ? null : await encodeReal(bench, realImages!, realFiles, progress, signal);
-  const models = adapter === null ? 1 : 2;
+  const models = opened === null ? 1 : 2;
   const shared = sharedTimeLeft(progress, models * (imagesOf(plan) + imagesOf(plans.explicit)));
   const draw = async (adapted: boolean, name: string) => {
-    const record = openRecord(config.output, bench, plan, setup.files ?? [], adapted);
-    const used = adapted ? adapter : null;
+    const used = adapted ? opened : null;
+    const record = openRecord(config.output, bench, plan, setup.files ?? [], used?.scale ?? null);
     if (record.images > 0) progress.note(`${name}: ${record.images} judged images found in ${record.file}`);
     const subject = { label: name, group, all: imagesOf(plan), attributes, target };
     const tally = liveTally(subject);
@@ -156,7 +161,7 @@ async function evaluateTarget(
         shared.add(part.seeds.length);
         tell(part);
       };
-      return measure(bench, what, used, task, shared.begin(), signal, { record, onJudged });
+      return measure(bench, what, used?.read ?? null, task, shared.begin(), signal, { record, onJudged });
     };
     const tellMeasured = (part: JudgedPart) => progress.measured?.(tally.add(part));
     return {
@@ -166,12 +171,12 @@ async function evaluateTarget(
         : { explicit: await show(plans.explicit, `explicit prompts, ${name}`) }),
     };
   };
-  const original = await draw(false, adapter === null ? 'model' : 'original');
-  const tuned = adapter === null ? null : await draw(true, 'fine-tuned');
+  const original = await draw(false, opened === null ? 'model' : 'original');
+  const tuned = opened === null ? null : await draw(true, 'fine-tuned');
   const title =
     tuned === null
       ? `Who ${modelName(folder)} draws`
-      : `${modelName(folder)} with and without ${path.basename(opened!.file)}`;
+      : `${modelName(folder)} with and without ${path.basename(opened!.file)}${opened!.scale === 1 ? '' : ` at scale ${opened!.scale}`}`;
   const data = await evaluationReport({
     title,
     summary: summaryOf(plans, measured, tuned !== null),

@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
 import { readAdapter } from '../diffusion/adapter_file.ts';
+import { scaledAdapter } from '../diffusion/adapter_scale.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import { PEFT_CONFIG_FILE } from '../weights/lora_layers.ts';
 import { DIFFUSERS_LORA_FILE, PEFT_PART_FOLDER } from '../weights/lora_reader.ts';
@@ -66,16 +67,20 @@ function adapterIn(folder: string, best: boolean): string {
 /** An adapter that was read, and its file or folder. */
 export interface OpenedAdapter {
   readonly file: string;
+  /** With its updates times `scale`. */
   readonly read: Adapter;
+  readonly scale: number;
 }
 
 /**
  * Reads the adapter that a user names, by its file or by its run, for a model.
- * @throws UsageError saying what was expected there, or naming the tensor that is damaged or does not fit the model
+ * @param scale how strongly it counts
+ * @throws UsageError saying what was expected there, naming the tensor that is damaged or does not fit the model, or saying
+ * why the adapter cannot be scaled
  */
-export function openAdapter(at: string, model: TextToImageModel): OpenedAdapter {
+export function openAdapter(at: string, model: TextToImageModel, scale: number): OpenedAdapter {
   const { adapter: file } = findAdapter(at);
-  return { file, read: asUsage(() => readAdapter(file, model)) };
+  return { file, read: asUsage(() => scaledAdapter(readAdapter(file, model), scale)), scale };
 }
 
 /** A field of a run's configuration; undefined without one. */

@@ -109,7 +109,7 @@ export function openLaboratory(
         negativePrompt: '',
         keep: { images: keep, prompts: prompts.length },
       };
-      const record = openRecord(work, bench, plan, await filesOf(plan, run), run !== null);
+      const record = openRecord(work, bench, plan, await filesOf(plan, run), run && 1);
       const task = `measure ${run?.name ?? 'original'}`;
       return measure(bench, plan, run?.adapter ?? null, task, progress, signal, { record });
     },

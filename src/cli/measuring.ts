@@ -19,7 +19,7 @@ import type { JudgementRecord } from '../evaluate/judgement_record.ts';
 import { openJudgementRecord, settingsDigest } from '../evaluate/judgement_record.ts';
 import type { ProvenanceFile } from '../evaluate/provenance.ts';
 import { provenanceOf, sha256OfFile } from '../evaluate/provenance.ts';
-import type { Artifact, Setup } from '../evaluate/report_data.ts';
+import type { AdapterArtifact, Artifact, Setup } from '../evaluate/report_data.ts';
 import type { AttributeClassifier, AttributeHead, FaceDetector } from '../faces/index.ts';
 import {
   createAttributeClassifier,
@@ -214,14 +214,14 @@ export async function describeFeatures(
  * The record of judged images in a folder that belongs to a bench, a plan's settings and an adapter: other prompts, seeds and
  * numbers of images share it, other weights or samplers do not.
  * @param files every file that takes part, as the setup describes them
- * @param adapted whether the adapter takes part
+ * @param adapterScale how strongly the adapter counts; null where none takes part
  */
 export function openRecord(
   folder: string,
   { pipeline }: MeasuringBench,
   { steps, guidanceScale, negativePrompt }: MeasuringPlan,
   files: readonly ProvenanceFile[],
-  adapted: boolean,
+  adapterScale: number | null,
 ): JudgementRecord {
   const { textContext } = pipeline.model;
   const digest = settingsDigest({
@@ -233,8 +233,9 @@ export function openRecord(
     steps,
     guidanceScale,
     negativePrompt,
+    ...(adapterScale === null || adapterScale === 1 ? {} : { adapterScale }),
     files: files
-      .filter(({ role }) => adapted || role !== 'adapter')
+      .filter(({ role }) => adapterScale !== null || role !== 'adapter')
       .map(({ role, file, sha256 }) => [role, file, sha256]),
   });
   return openJudgementRecord(folder, digest);
@@ -256,18 +257,22 @@ export function measuredTargets(
   return [target, ...parts, ...others];
 }
 
-/** How a measurement was made, for its report. */
+/**
+ * How a measurement was made, for its report.
+ * @param adapterScale how strongly the adapter counts
+ */
 export async function describeSetup(
   bench: MeasuringBench,
   plan: MeasuringPlan,
   adapterFile: string | null,
+  adapterScale = 1,
 ): Promise<Setup> {
   const { seed, prompts, imagesPerPrompt, steps, guidanceScale, negativePrompt } = plan;
   const last = seed + prompts.length * imagesPerPrompt - 1;
   const encoders = Object.values(bench.encoders).flatMap((folder) => (folder === null ? [] : [folder]));
   return {
     model: { name: modelName(bench.folder), hash: `sha256:${await hashModel(bench.folder)}` },
-    ...(adapterFile === null ? {} : { adapter: await describeFile(adapterFile) }),
+    ...(adapterFile === null ? {} : { adapter: await describeAdapter(adapterFile, adapterScale) }),
     seeds: `${seed} to ${last}, ${imagesPerPrompt} for each prompt`,
     sampler: bench.pipeline.model.scheduler.scheduler,
     steps,
@@ -314,9 +319,9 @@ async function describeJudge(judge: string): Promise<Artifact> {
   return { name, hash: `sha256:${await sha256OfFile(file)}` };
 }
 
-async function describeFile(file: string): Promise<Artifact> {
-  const name = path.basename(file);
-  return file.endsWith('.safetensors') ? { name, hash: `sha256:${await sha256OfFile(file)}` } : { name };
+async function describeAdapter(file: string, scale: number): Promise<AdapterArtifact> {
+  const hash = file.endsWith('.safetensors') ? { hash: `sha256:${await sha256OfFile(file)}` } : {};
+  return { name: path.basename(file), ...hash, ...(scale === 1 ? {} : { scale }) };
 }
 
 /** The few numbers of a result. */

@@ -3,6 +3,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import { LARGEST_ADAPTER_SCALE } from '../diffusion/adapter_scale.ts';
 import { TEXT_CONTEXTS } from '../diffusion/text_context.ts';
 import type { DeviceName } from '../graph/index.ts';
 import { makeFolder } from '../weights/make_folder.ts';
@@ -23,12 +24,13 @@ export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): 
   };
 }
 
-/** Parser of a finite number of at least `least`. */
-export function numberFrom(least: number): (text: string) => number {
+/** Parser of a finite number in least..most. */
+export function numberFrom(least: number, most: number = Number.MAX_VALUE): (text: string) => number {
   return function parseNumber(text) {
     const value = Number(text);
-    if (text.trim() === '' || !Number.isFinite(value) || value < least) {
-      throw new InvalidArgumentError(`Expected a number of at least ${least}.`);
+    if (text.trim() === '' || !Number.isFinite(value) || value < least || value > most) {
+      const range = most === Number.MAX_VALUE ? `of at least ${least}` : `in ${least}..${most}`;
+      throw new InvalidArgumentError(`Expected a number ${range}.`);
     }
     return value;
   };
@@ -66,6 +68,14 @@ export function deviceOption(): Option {
   return new Option('-d, --device <name>', 'where to compute; auto takes the first that works')
     .choices(DEVICE_NAMES)
     .default('auto');
+}
+
+/** `--adapter-scale`: how strongly the adapter counts. */
+export function adapterScaleOption(): Option {
+  return new Option(
+    '--adapter-scale <number>',
+    "how strongly the adapter's low-rank updates count: 0 for not at all, 1 as trained (default: 1)",
+  ).argParser(numberFrom(-LARGEST_ADAPTER_SCALE, LARGEST_ADAPTER_SCALE));
 }
 
 /** `--text-context`: which tokens of a prompt the denoiser sees. */

@@ -1,29 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { maxDifference } from '../../test/read_fixture.ts';
+import { tinyLora } from '../../test/tiny_lora.ts';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
-import { createLoraLayer, type LoraLayer } from '../weights/lora_file.ts';
 import { type Adapter, adapterLayout, layoutKey, NO_ADAPTER } from './adapter.ts';
 import { type AdapterKind, scaledAdapter, scaleFault } from './adapter_scale.ts';
 import { adapterKindOf } from './adapter_weights.ts';
-import { gaussianNoise } from './noise.ts';
 import { createPlan } from './schedulers/create_plan.ts';
 
 const { model, pipeline } = openTinyPipeline('adapter-scale');
-
-function layer(outputs: number, inputs: number, alpha: number): LoraLayer {
-  const noise = (stream: string, count: number) => gaussianNoise({ seed: 3, stream }, count);
-  const down = { shape: [2, inputs], data: noise('down', 2 * inputs) };
-  return createLoraLayer(down, { shape: [outputs, 2], data: noise('up', 2 * outputs) }, alpha);
-}
-
-/** Updates of both parts with their alphas times `factor`. */
-function lora(factor = 1): Adapter {
-  const textEncoder = new Map([['text_model.encoder.layers.0.self_attn.v_proj', layer(32, 32, 3 * factor)]]);
-  const unet = new Map([
-    ['down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_v', layer(16, 32, 2 * factor)],
-  ]);
-  return { lora: { textEncoder, unet, metadata: { name: 'x' } }, softTokens: null };
-}
 
 const softTokens = { count: 1, width: 32, data: new Float32Array(32) };
 const weights = {
@@ -45,8 +29,10 @@ async function draw(adapter: Adapter): Promise<Float32Array> {
 
 describe('a scaled adapter', () => {
   it('draws what one whose alphas were scaled draws', async () => {
-    expect(await draw(scaledAdapter(lora(), 0.5))).toEqual(await draw(lora(0.5)));
-    const [above, below] = [1.3, -0.7].map((scale) => [scaledAdapter(lora(), scale), lora(scale)] as const);
+    expect(await draw(scaledAdapter(tinyLora(), 0.5))).toEqual(await draw(tinyLora(0.5)));
+    const [above, below] = [1.3, -0.7].map(
+      (scale) => [scaledAdapter(tinyLora(), scale), tinyLora(scale)] as const,
+    );
     for (const [scaled, expected] of [above!, below!]) {
       expect(maxDifference(await draw(scaled), await draw(expected))).toBeLessThan(1e-4);
     }
@@ -55,9 +41,9 @@ describe('a scaled adapter', () => {
   it('leads from the images without it to those with it, and past them', async () => {
     const without = await draw(NO_ADAPTER);
     const images = new Map<number, Float32Array>();
-    for (const scale of [0, 0.5, 1, 1.5]) images.set(scale, await draw(scaledAdapter(lora(), scale)));
+    for (const scale of [0, 0.5, 1, 1.5]) images.set(scale, await draw(scaledAdapter(tinyLora(), scale)));
     expect(images.get(0)).toEqual(without);
-    expect(images.get(1)).toEqual(await draw(lora()));
+    expect(images.get(1)).toEqual(await draw(tinyLora()));
     const pairs = [...images.values()].flatMap((a, i) =>
       [...images.values()].slice(i + 1).map((b) => [a, b]),
     );
@@ -66,14 +52,13 @@ describe('a scaled adapter', () => {
   });
 
   it('is the adapter itself at 1, and keeps its layout and its own numbers at other scales', () => {
-    const adapter = lora();
+    const adapter = tinyLora();
     const before = Float32Array.from([...adapter.lora!.unet.values()][0]!.up.data);
     expect(scaledAdapter(adapter, 1)).toBe(adapter);
     const scaled = scaledAdapter(adapter, -2);
     for (const part of ['textEncoder', 'unet'] as const) {
       expect(layoutKey(adapterLayout(scaled), part)).toBe(layoutKey(adapterLayout(adapter), part));
     }
-    expect(scaled.lora!.metadata).toEqual({ name: 'x' });
     expect([...adapter.lora!.unet.values()][0]!.up.data).toEqual(before);
     expect([...scaled.lora!.unet.values()][0]!.up.data).toEqual(before.map((value) => -2 * value));
   });
@@ -81,7 +66,7 @@ describe('a scaled adapter', () => {
   it.each([
     ['soft tokens', { ...NO_ADAPTER, softTokens }],
     ['whole weights', { ...NO_ADAPTER, weights }],
-    ['soft tokens and whole weights', { ...lora(), softTokens, weights }],
+    ['soft tokens and whole weights', { ...tinyLora(), softTokens, weights }],
   ])('cannot be one with %s', (what, adapter) => {
     expect(scaledAdapter(adapter, 1)).toBe(adapter);
     for (const scale of [0, 0.5]) {
@@ -92,7 +77,7 @@ describe('a scaled adapter', () => {
   });
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY])('has no scale of %s', (scale) => {
-    expect(() => scaledAdapter(lora(), scale)).toThrow(`expected a finite number, received ${scale}`);
+    expect(() => scaledAdapter(tinyLora(), scale)).toThrow(`expected a finite number, received ${scale}`);
     expect(() => scaledAdapter(NO_ADAPTER, scale)).toThrow('finite');
   });
 });

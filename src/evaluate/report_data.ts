@@ -22,12 +22,18 @@ export interface Artifact {
   readonly hash?: string;
 }
 
+/** An adapter that took part. */
+export interface AdapterArtifact extends Artifact {
+  /** How strongly its low-rank updates counted; 1, as trained, when left out. */
+  readonly scale?: number;
+}
+
 /** How the images were made and judged: enough to make them again. */
 export interface Setup {
   /** The text-to-image model. */
   readonly model: Artifact;
   /** The adapter of the fine-tuned model. */
-  readonly adapter?: Artifact;
+  readonly adapter?: AdapterArtifact;
   /** Seeds, as text: '1000 to 1059 for each prompt'. */
   readonly seeds: string;
   /** Sampler, with its options. */

@@ -136,6 +136,9 @@ export function setupList({ setup, created }: ReportData): string {
   const entries: [string, string][] = [
     ['Model', show(setup.model)],
     ...(setup.adapter ? [['Adapter', show(setup.adapter)] as [string, string]] : []),
+    ...(setup.adapter?.scale === undefined
+      ? []
+      : [['Adapter scale', String(setup.adapter.scale)] as [string, string]]),
     [
       'Sampler',
       escapeMarkup(`${setup.sampler}, ${setup.steps} steps, guidance scale ${setup.guidanceScale}`),

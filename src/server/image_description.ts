@@ -18,8 +18,12 @@ export interface DescribedImages {
   readonly textContext?: TextContext;
   /** Name as the user gave it, name of its folder, and SHA-256 of its weights. */
   readonly model: { readonly name: string; readonly folder: string; readonly sha256: string };
-  /** SHA-256 of its file; `null` for a folder of PEFT. */
-  readonly adapter: { readonly name: string; readonly sha256: string | null } | null;
+  /** SHA-256 of its file, `null` for a folder of PEFT; its scale is said where it is not 1. */
+  readonly adapter: {
+    readonly name: string;
+    readonly sha256: string | null;
+    readonly scale?: number;
+  } | null;
   /** Of this package. */
   readonly version: string;
 }
@@ -41,6 +45,7 @@ export interface ImageDescription {
 export function imageDescription(batch: DescribedImages): (image: DescribedImage) => ImageDescription {
   const { scheduler, steps, guidanceScale, width, height, model, adapter, version } = batch;
   const { textContext = 'padded' } = batch;
+  const adapterScale = adapter?.scale ?? 1;
   const settings = { steps, guidanceScale, width, height };
   return ({ prompt, negativePrompt, seed }) => ({
     parameters: {
@@ -58,6 +63,7 @@ export function imageDescription(batch: DescribedImages): (image: DescribedImage
             extra: {
               Adapter: adapter.name,
               ...(adapter.sha256 ? { 'Adapter hash': adapter.sha256.slice(0, 12) } : {}),
+              ...(adapterScale === 1 ? {} : { 'Adapter scale': adapterScale }),
             },
           }),
       version: `Evenhand ${version}`,
@@ -70,7 +76,11 @@ export function imageDescription(batch: DescribedImages): (image: DescribedImage
       scheduler,
       ...(textContext === 'padded' ? {} : { textContext }),
       model: { name: model.name, sha256: model.sha256 },
-      adapter,
+      adapter: adapter && {
+        name: adapter.name,
+        sha256: adapter.sha256,
+        ...(adapterScale === 1 ? {} : { scale: adapterScale }),
+      },
       version,
     },
   });

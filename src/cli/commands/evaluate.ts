@@ -12,6 +12,7 @@ import type { Io } from '../io.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
 import {
+  adapterScaleOption,
   deviceOption,
   integer,
   jsonOption,
@@ -35,6 +36,7 @@ interface EvaluateOptions extends RuntimeChoice {
 const SHORTCUTS: Readonly<Record<string, string>> = Object.freeze({
   model: 'model',
   adapter: 'adapter',
+  adapterScale: 'adapterScale',
   judges: 'judges',
   output: 'output',
   target: 'target',
@@ -76,6 +78,7 @@ Examples:
   evenhand evaluate -a runs/gender/adapter.safetensors --set features.clip=clip_evaluation \\
       --set features.dino=dino_evaluation
       CLIP-T, CLIP-I, DINO and KID by the encoders of Portraits that are in no loss
+  evenhand evaluate -a runs/gender --adapter-scale 0.6 -o runs/weaker
   evenhand evaluate --target "gender=uniform, race=uniform" --prompts occupations+sports -o runs/joint`;
 
 /** Makes the command. */
@@ -89,6 +92,7 @@ export function evaluateCommand(io: Io): Command {
     .addOption(setOption())
     .option('-m, --model <name>', 'portraits, a folder in diffusers layout, or a hub id')
     .option('-a, --adapter <file>', 'adapter to compare the model with')
+    .addOption(adapterScaleOption())
     .option(
       '--judges <folder>',
       "folder with face_detector/ and classifier_evaluation/ (default: the model's)",

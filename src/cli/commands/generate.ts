@@ -26,6 +26,7 @@ import { EMBEDDED_MODEL, resolveModel } from '../models.ts';
 import type { RuntimeChoice } from '../open_runtime.ts';
 import { withRuntime } from '../open_runtime.ts';
 import {
+  adapterScaleOption,
   collect,
   deviceOption,
   integer,
@@ -56,6 +57,7 @@ interface GenerateOptions extends RuntimeChoice {
   readonly variant?: string;
   readonly predictionType?: PredictionType;
   readonly adapter?: string;
+  readonly adapterScale?: number;
   readonly textContext?: TextContext;
   readonly output: string;
   readonly json?: boolean;
@@ -73,7 +75,9 @@ Examples:
   evenhand generate -p "a person playing tennis" -n 8 --seed 7 --steps 30 --scheduler euler
   evenhand generate -p "a photo of a doctor" --model stable-diffusion-v1-5/stable-diffusion-v1-5 --variant fp16
       from the Hugging Face hub: out of its cache, or downloaded
-  evenhand generate --prompt-file prompts.txt -n 4 --adapter runs/gender/adapter.safetensors -o runs/fair`;
+  evenhand generate --prompt-file prompts.txt -n 4 --adapter runs/gender/adapter.safetensors -o runs/fair
+  evenhand generate -p "a photo of a doctor" --adapter runs/gender --adapter-scale 0.6
+      the adapter at a part of its strength`;
 
 /** Makes the command. */
 export function generateCommand(io: Io): Command {
@@ -120,6 +124,7 @@ export function generateCommand(io: Io): Command {
       '-a, --adapter <file>',
       'fine-tuned adapter: the folder of a run, a LoRA (kohya, diffusers, PEFT) or a textual inversion',
     )
+    .addOption(adapterScaleOption())
     .addOption(textContextOption())
     .option(
       '-o, --output <folder>',
@@ -136,6 +141,11 @@ export function generateCommand(io: Io): Command {
 
 async function generate(options: GenerateOptions, io: Io): Promise<void> {
   const prompts = readPrompts(options);
+  if (options.adapterScale !== undefined && options.adapter === undefined) {
+    throw new UsageError(
+      `--adapter-scale: expected --adapter beside it, received ${options.adapterScale} alone`,
+    );
+  }
   const { variant, predictionType: prediction } = options;
   const progress = createProgress({ json: options.json === true, output: io.stdout, display: io.stderr });
   await cancellable((signal) => fetchModel(options.model, progress, signal, variant), progress.note);
@@ -157,7 +167,8 @@ async function generate(options: GenerateOptions, io: Io): Promise<void> {
     width: options.width ?? model.defaultSide,
     batchSize: options.batchSize,
     model: { name: options.model, opened: model },
-    adapter: options.adapter === undefined ? null : openAdapter(options.adapter, model),
+    adapter:
+      options.adapter === undefined ? null : openAdapter(options.adapter, model, options.adapterScale ?? 1),
     output: path.resolve(options.output),
   };
   checkSize(request);

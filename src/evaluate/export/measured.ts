@@ -12,6 +12,7 @@ export function headerOf(adapter: string): Readonly<Record<string, string>> {
 }
 
 const artifact = z.looseObject({ name: z.string(), hash: z.string().optional() });
+const adapterArtifact = artifact.extend({ scale: z.number().default(1) });
 const measuredAttribute = z.looseObject({
   attribute: z.string(),
   images: z.number(),
@@ -25,7 +26,11 @@ const measuredAttribute = z.looseObject({
 const reportSchema = z.looseObject({
   format: z.literal('evenhand-report'),
   created: z.string(),
-  setup: z.looseObject({ model: artifact, adapter: artifact.optional(), classifiers: z.array(artifact) }),
+  setup: z.looseObject({
+    model: artifact,
+    adapter: adapterArtifact.optional(),
+    classifiers: z.array(artifact),
+  }),
   evaluations: z.array(z.looseObject({ label: z.string(), attributes: z.array(measuredAttribute) })).min(1),
 });
 
@@ -70,12 +75,14 @@ export async function readMeasured(
   }
   const { created, setup, evaluations } = parsed.data;
   const [before, after] = [evaluations[0]!, evaluations.at(-1)!];
-  const isAbout = setup.adapter !== undefined && (await isSameAdapter(report, setup.adapter, adapter));
+  const { adapter: measured } = setup;
+  // Weaker or stronger than it is exported, it has another bias.
+  const isAbout = measured?.scale === 1 && (await isSameAdapter(report, measured, adapter));
   if (!isAbout || evaluations.length < 2) {
     if (!mustMatch) return null;
     throw new Error(
       `${report}: expected a report that compares the model with and without ${adapter}, received one ` +
-        `${setup.adapter === undefined ? 'without an adapter' : `about another file (${setup.adapter.name})`}`,
+        otherSubject(measured),
     );
   }
   const summary = ({ bias, images, prompts }: z.infer<typeof measuredAttribute>): MeasuredBias => ({
@@ -93,6 +100,13 @@ export async function readMeasured(
     }),
   );
   return { created, model: setup.model.hash ?? null, classifiers: setup.classifiers, bias };
+}
+
+/** What a report is about instead. */
+function otherSubject(measured: z.infer<typeof adapterArtifact> | undefined): string {
+  if (measured === undefined) return 'without an adapter';
+  const { name, scale } = measured;
+  return scale === 1 ? `about another file (${name})` : `about ${name} at scale ${scale}`;
 }
 
 function parseJson(file: string): unknown {

@@ -43,6 +43,7 @@ export const COMMAND_RULES: Readonly<Record<string, CommandRule>> = Object.freez
       width: { kind: 'integer', least: 8 },
       height: { kind: 'integer', least: 8 },
       adapter: { kind: 'text' },
+      'adapter-scale': { kind: 'number' },
     },
   },
   finetune: {
