@@ -27,11 +27,11 @@ export function adapterKinds({ lora, softTokens, weights }: Adapter): AdapterKin
 
 /** Why adapters that hold these cannot have a scale; `null` where they can. */
 export function scaleFault(kinds: readonly AdapterKind[], scale: number): string | null {
-  if (!Number.isFinite(scale)) return `adapter scale: expected a finite number, received ${scale}`;
+  if (!Number.isFinite(scale)) return `expected a finite number, received ${scale}`;
   const fixed = kinds.filter((kind) => kind !== 'lora').map((kind) => KIND_NAMES[kind]);
   if (scale === 1 || fixed.length === 0) return null;
   return (
-    `adapter scale: expected 1 for an adapter of ${fixed.join(' and ')}, received ${scale}; ` +
+    `expected 1 for an adapter of ${fixed.join(' and ')}, received ${scale}; ` +
     `${KIND_NAMES.lora} alone can be scaled`
   );
 }
@@ -45,7 +45,7 @@ export function scaleFault(kinds: readonly AdapterKind[], scale: number): string
  */
 export function scaledAdapter(adapter: Adapter, scale: number): Adapter {
   const fault = scaleFault(adapterKinds(adapter), scale);
-  if (fault !== null) throw new Error(fault);
+  if (fault !== null) throw new Error(`adapter scale: ${fault}`);
   const { lora } = adapter;
   if (scale === 1 || lora === null) return adapter;
   return Object.freeze({ ...adapter, lora: scale === 0 ? null : scaledLora(lora, scale) });

@@ -4,7 +4,13 @@
 
 import sharp from 'sharp';
 import type { ImageMetadata, ParsedParameters } from './image_parameters.ts';
-import { metadataTexts, PARAMETERS_KEYWORD, parseParameters, RECORD_KEYWORD } from './image_parameters.ts';
+import {
+  metadataTexts,
+  PARAMETERS_KEYWORD,
+  parseParameters,
+  RECORD_KEYWORD,
+  replacePrompt,
+} from './image_parameters.ts';
 import { insertPngTexts, readPngTexts } from './png.ts';
 
 export {
@@ -67,4 +73,15 @@ export function readPngMetadata(bytes: Uint8Array): PngMetadata {
     }
   }
   return Object.freeze({ ...metadata, texts });
+}
+
+/**
+ * The PNG file of an image whose `parameters` text shows another prompt than the one it was drawn from, `prompt`; the record
+ * keeps that. A file without the text stays as it is.
+ * @throws when the file is damaged
+ */
+export function withShownPrompt(bytes: Uint8Array, prompt: string, shown: string): Uint8Array {
+  const text = readPngTexts(bytes).get(PARAMETERS_KEYWORD);
+  if (text === undefined || shown === prompt) return bytes;
+  return insertPngTexts(bytes, [{ keyword: PARAMETERS_KEYWORD, text: replacePrompt(text, prompt, shown) }]);
 }

@@ -101,6 +101,11 @@ export function formatParameters(parameters: GenerationParameters): string {
 /** Fewest settings in a last line for it to be one: a prompt may well hold one or two colons. */
 const FEWEST_SETTINGS = 3;
 
+/** A `parameters` text that begins with the prompt `shown` in place of its own, `prompt`. */
+export function replacePrompt(text: string, prompt: string, shown: string): string {
+  return withoutNul(shown) + text.slice(withoutNul(prompt).length);
+}
+
 /** `Name: value` pairs of a line, or undefined when the line is not made of such pairs alone. */
 function parseSettings(line: string): Record<string, string> | undefined {
   const pair = /\s*(\w[\w /-]*):[ \t]*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)/y;

@@ -1,9 +1,13 @@
 /** A listening server with real workers on the tiny model, used as OpenAI's and AUTOMATIC1111's clients use theirs. */
 
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import OpenAI from 'openai';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { writeAdapter } from '../../src/diffusion/adapter_file.ts';
 import { readPngMetadata } from '../../src/diffusion/image_metadata.ts';
+import { tinyLora } from '../tiny_lora.ts';
 import { testServer } from './test_server.ts';
 
 const server = testServer('clients', {}, { listens: true });
@@ -111,6 +115,59 @@ describe("AUTOMATIC1111's routes", () => {
     expect(read.body.parameters).toMatchObject({ Prompt: 'a judge', Seed: '6' });
     const progress = (await (await fetch(`${server.url}/sdapi/v1/progress`)).json()) as { progress: number };
     expect(progress.progress).toBe(0);
+  });
+
+  it('uses an adapter that the prompt names, as strongly as it says, and lists those that there are', async () => {
+    const file = path.join(server.folder, 'fair.safetensors');
+    writeAdapter(file, tinyLora(), { 'evenhand.target': '{"gender":"uniform"}' });
+    const sent = await fetch(`${server.url}/api/v1/adapters?name=fair`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: readFileSync(file),
+    });
+    expect(sent.status).toBe(201);
+    const { sha256 } = (await sent.json()) as { sha256: string };
+    const listed = await (await fetch(`${server.url}/sdapi/v1/loras`)).json();
+    const metadata = { 'evenhand.model': 'tiny', 'evenhand.target': '{"gender":"uniform"}' };
+    expect(listed).toEqual([{ name: 'fair', alias: 'fair', path: 'fair.safetensors', metadata }]);
+
+    const draw = async (prompt: string) => {
+      const { status, body } = await post('txt2img', { prompt, seed: 5, steps: 2, cfg_scale: 3 });
+      expect([status, body.detail]).toEqual([200, undefined]);
+      const image = png((body.images as string[])[0]!);
+      return { info: JSON.parse(body.info!), image, pixels: await sharp(image).raw().toBuffer() };
+    };
+    const [plain, zero, half, full] = await Promise.all([
+      draw('a judge'),
+      draw('a judge <lora:fair:0>'),
+      draw('a <lora:fair:0.5> judge'),
+      draw('<lora:fair>a judge'),
+    ]);
+    expect(zero!.pixels).toEqual(plain!.pixels);
+    expect(half!.pixels).not.toEqual(plain!.pixels);
+    expect(half!.pixels).not.toEqual(full!.pixels);
+    const { parameters, record, texts } = readPngMetadata(half!.image);
+    expect(parameters!.prompt).toBe('a <lora:fair:0.5> judge');
+    expect(parameters!.settings).toMatchObject({ Adapter: 'fair', 'Adapter scale': '0.5', Seed: '5' });
+    expect(record).toMatchObject({ prompt: 'a judge', adapter: { name: 'fair', sha256, scale: 0.5 } });
+    expect(half!.info).toMatchObject({
+      prompt: 'a <lora:fair:0.5> judge',
+      all_prompts: ['a <lora:fair:0.5> judge'],
+      infotexts: [texts.get('parameters')],
+    });
+    const read = await post('png-info', { image: half!.image.toString('base64') });
+    expect(read.body.parameters).toMatchObject({ Prompt: 'a <lora:fair:0.5> judge', 'Adapter scale': '0.5' });
+  });
+
+  it.each([
+    ['x <lora:nobody:1>', 422, /^adapter: expected the id or name of an adapter, received nobody/],
+    ['x <lora:fair:abc>', 422, /^prompt: expected <lora:NAME> or .* received <lora:fair:abc>/],
+    ['x <lora:fair> <lora:fair>', 422, /^prompt: expected at most one/],
+    ['<lora:fair:0.5>', 400, /^prompt: expected a text/],
+  ])('refuses the tag in %j', async (prompt, expected, message) => {
+    const { status, body } = await post('txt2img', { prompt });
+    expect(body.detail).toMatch(message);
+    expect(status).toBe(expected);
   });
 
   it('refuses what it does not know', async () => {

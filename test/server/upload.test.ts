@@ -83,6 +83,17 @@ describe('an adapter that is sent', () => {
     expect(file.headers.get('content-disposition')).toContain('from-elsewhere.safetensors');
     const job = { kind: 'generate', prompts: ['a nurse'], adapter: 'from-elsewhere' };
     expect((await ask(server, 'POST', '/api/v1/jobs', job)).status).toBe(202);
+    for (const request of [job, { kind: 'evaluate', adapter: 'from-elsewhere' }]) {
+      const scaled = await ask(server, 'POST', '/api/v1/jobs', { ...request, adapterScale: 0.5 });
+      const { error } = (await scaled.json()) as { error: unknown };
+      expect(scaled.status).toBe(422);
+      expect(error).toMatchObject({
+        field: 'adapterScale',
+        message: expect.stringMatching(
+          /^adapterScale: expected 1 for an adapter of soft tokens, received 0.5/,
+        ),
+      });
+    }
   });
 
   const refused: [string, Sent | (() => Sent), number, string, RegExp][] = [

@@ -3,6 +3,7 @@
 import type { TaskContext } from '../../cluster/worker_process.ts';
 import { NO_ADAPTER } from '../../diffusion/adapter.ts';
 import { readAdapter } from '../../diffusion/adapter_file.ts';
+import { scaledAdapter } from '../../diffusion/adapter_scale.ts';
 import { drawImages } from '../../diffusion/draw.ts';
 import { encodePng } from '../../diffusion/image_metadata.ts';
 import type { TextToImageModel } from '../../diffusion/model.ts';
@@ -90,7 +91,10 @@ async function drawBatch(
   });
   const scheduler = input.karras ? { ...own, useKarrasSigmas: true } : own;
   const plan = createPlan({ scheduler, steps: input.steps });
-  const adapter = input.adapter === null ? NO_ADAPTER : readAdapter(input.adapter.file, model);
+  const adapter =
+    input.adapter === null
+      ? NO_ADAPTER
+      : scaledAdapter(readAdapter(input.adapter.file, model), input.adapter.scale);
   const describe = await imageDescriber({
     scheduler,
     plan,

@@ -1,16 +1,20 @@
 /** Checks a request against the models, adapters and prompt sets that there are, before it is queued. */
 
 import type { z } from 'zod';
+import { scaleFault } from '../../diffusion/adapter_scale.ts';
+import { adapterKindOf } from '../../diffusion/adapter_weights.ts';
 import { supportsKarrasSigmas } from '../../diffusion/schedulers/scheduler_config.ts';
 import { describedTarget } from '../../fairness/index.ts';
 import type { ConfiguredTarget, TargetGroupDescription } from '../../finetune/config.ts';
 import { configuredGroups, configuredGroupTargets, groupName } from '../../finetune/config.ts';
+import { openSafetensors } from '../../weights/safetensors.ts';
 import type { CataloguedModel } from '../catalogue.ts';
 import type { ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import type { jobRequestSchema, jobTargetSchema } from '../schemas/jobs.ts';
 import { MOST_IMAGES } from '../schemas/jobs.ts';
-import { findAdapter } from '../storage/adapters.ts';
+import type { AdapterRow } from '../storage/adapters.ts';
+import { findAdapter, openAdapterFile } from '../storage/adapters.ts';
 import type { EvaluatedPrompt } from './tasks.ts';
 
 /** A request as its schema leaves it. */
@@ -47,8 +51,7 @@ export async function checkRequest(context: ServerContext, request: JobRequest):
   }
   if (!model.canEvaluate) throw lacksJudges(model, 'evaluation', 'face_detector and classifier_evaluation');
   testPrompts(context, request.prompts.test);
-  const adapter = await adapterId(context, request.adapter, model);
-  const checked = { ...request, model: model.name, ...(adapter === null ? {} : { adapter }) };
+  const checked = { ...request, model: model.name, ...(await adapterFields(context, request, model)) };
   return { request: checked, lane: 'train', images: 0, batchKey: null };
 }
 
@@ -70,19 +73,20 @@ async function checkGenerate(
   if (request.karras && !supportsKarrasSigmas(request.scheduler)) {
     throw doesNotFit('karras', `expected the scheduler euler or dpmsolver++, received ${request.scheduler}`);
   }
-  const adapter = await adapterId(context, request.adapter, model);
+  const adapted = await adapterFields(context, request, model);
   const guidanceScale = request.guidanceScale ?? model.guidanceScale;
   const checked = {
     ...request,
-    ...(adapter === null ? {} : { adapter }),
+    ...adapted,
     model: model.name,
     seed: request.seed ?? Math.floor(Math.random() * LARGEST_RANDOM_SEED),
     guidanceScale,
     width,
     height,
   };
-  const { scheduler, karras, steps } = checked;
-  const batchKey = [model.name, adapter, scheduler, karras, steps, guidanceScale, width, height].join(' ');
+  const { scheduler, karras, steps, adapter = '', adapterScale = 1 } = checked;
+  const adapterKey = `${adapter} ${adapterScale}`;
+  const batchKey = [model.name, adapterKey, scheduler, karras, steps, guidanceScale, width, height].join(' ');
   return { request: checked, lane: 'draw', images, batchKey };
 }
 
@@ -186,20 +190,33 @@ function setNames({ promptSets }: ServerContext, choice: string, field: string):
   );
 }
 
-async function adapterId(
-  { db }: ServerContext,
-  named: string | undefined,
+/** The id of a request's adapter, checked against the model and the scale that is asked for; nothing without an adapter. */
+async function adapterFields(
+  context: ServerContext,
+  { adapter: named, adapterScale = 1 }: { readonly adapter?: string; readonly adapterScale?: number },
   model: CataloguedModel,
-): Promise<string | null> {
-  if (named === undefined) return null;
-  const adapter = await findAdapter(db, named);
+): Promise<{ readonly adapter?: string }> {
+  if (named === undefined) {
+    if (adapterScale === 1) return {};
+    throw doesNotFit('adapterScale', `expected an adapter beside it, received ${adapterScale} alone`);
+  }
+  const adapter = await findAdapter(context.db, named);
   if (adapter === undefined) {
     throw doesNotFit('adapter', `expected the id or name of an adapter, received ${named}`);
   }
   if (adapter.model !== model.name) {
     throw doesNotFit('adapter', `${named} belongs to the model ${adapter.model}, not to ${model.name}`);
   }
-  return adapter.id;
+  if (adapterScale !== 1) await checkScale(context, adapter, adapterScale);
+  return { adapter: adapter.id };
+}
+
+/** Checks by the header of an adapter's file that it can have a scale. */
+async function checkScale({ files }: ServerContext, adapter: AdapterRow, scale: number): Promise<void> {
+  const file = await openAdapterFile(files, adapter);
+  if (file === null) throw doesNotFit('adapter', `the file of ${adapter.name} is gone`);
+  const fault = scaleFault([adapterKindOf([...openSafetensors(file).tensors.keys()])], scale);
+  if (fault !== null) throw doesNotFit('adapterScale', fault);
 }
 
 function doesNotFit(field: string, message: string): ApiFault {

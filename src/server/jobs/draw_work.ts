@@ -37,7 +37,10 @@ export async function drawWork(parts: DrawParts, jobs: readonly ClaimedJob[]): P
   for (const { id } of jobs) makeFolder(parts.data.jobFolder(id));
   const input: DrawInput = {
     model: { name, folder },
-    adapter: first.adapter === undefined ? null : await parts.adapterOf(first.adapter),
+    adapter:
+      first.adapter === undefined
+        ? null
+        : { ...(await parts.adapterOf(first.adapter)), scale: first.adapterScale ?? 1 },
     scheduler: first.scheduler,
     karras: first.karras,
     steps: first.steps,

@@ -39,7 +39,7 @@ export interface DrawImage {
 /** Images that are computed together. */
 export interface DrawInput {
   readonly model: { readonly name: string; readonly folder: string };
-  readonly adapter: { readonly name: string; readonly file: string } | null;
+  readonly adapter: { readonly name: string; readonly file: string; readonly scale: number } | null;
   readonly scheduler: SchedulerName;
   readonly karras: boolean;
   readonly steps: number;

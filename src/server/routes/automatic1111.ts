@@ -1,18 +1,20 @@
-/** Routes of AUTOMATIC1111's API: txt2img, progress, png-info, sd-models, samplers. */
+/** Routes of AUTOMATIC1111's API: txt2img, progress, png-info, sd-models, loras, samplers. */
 
 import { readFile } from 'node:fs/promises';
 import { createRoute, type z } from '@hono/zod-openapi';
-import { readPngMetadata } from '../../diffusion/image_metadata.ts';
+import { readPngMetadata, withShownPrompt } from '../../diffusion/image_metadata.ts';
 import { requireScope } from '../accounts/authenticate.ts';
 import type { App, ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import type { JobRequest } from '../jobs/check.ts';
 import { awaitJob, resultOf, submitJob } from '../jobs/submit.ts';
 import type { GenerateRequest } from '../jobs/tasks.ts';
+import { readLoraTag } from '../lora_tags.ts';
 import { parseSamplerLabel, SAMPLER_LABELS } from '../samplers.ts';
 import * as schemas from '../schemas/automatic1111.ts';
 import { idempotencyHeader } from '../schemas/common.ts';
 import type { generateResultSchema, progressSchema } from '../schemas/jobs.ts';
+import { listAdapters } from '../storage/adapters.ts';
 import { folderOfJob } from '../storage/data_folder.ts';
 import { jsonAnswer, jsonBody, security } from './shared.ts';
 
@@ -51,6 +53,13 @@ const sdModels = createRoute({
   summary: 'Models',
   responses: { 200: jsonAnswer('Models', schemas.sdModelsSchema), ...refusals },
 });
+const loras = createRoute({
+  ...common,
+  method: 'get',
+  path: '/sdapi/v1/loras',
+  summary: 'Adapters, for `<lora:NAME:WEIGHT>` in a prompt',
+  responses: { 200: jsonAnswer('Adapters', schemas.lorasSchema), ...refusals },
+});
 const samplers = createRoute({
   ...common,
   method: 'get',
@@ -65,6 +74,7 @@ export function addAutomatic1111Routes(app: App, context: ServerContext): void {
   app.openapi(txt2img, async (c) => {
     const asked = c.req.valid('json');
     const key = c.req.valid('header')['idempotency-key'] ?? null;
+    const { prompt } = tagOf(asked);
     const row = await submitJob(context, generateRequest(context, asked), c.get('caller'), key);
     const finished = await awaitJob(context, row.id, c.req.raw.signal);
     const { images, seed } = resultOf<z.infer<typeof generateResultSchema>>(finished);
@@ -73,7 +83,8 @@ export function addAutomatic1111Routes(app: App, context: ServerContext): void {
         const name = decodeURIComponent(url.split('/').at(-1)!);
         const file = await store.open(folderOfJob(row.id), name, 'fixed');
         if (file === null) throw new ApiFault('internal', `job ${row.id}: its image is gone`);
-        return readFile(file);
+        // The image says what was asked for, with the tag, as AUTOMATIC1111's do.
+        return Buffer.from(withShownPrompt(await readFile(file), prompt, asked.prompt));
       }),
     );
     const info = {
@@ -81,7 +92,7 @@ export function addAutomatic1111Routes(app: App, context: ServerContext): void {
       negative_prompt: asked.negative_prompt,
       seed,
       all_seeds: images.map((image) => image.seed),
-      all_prompts: images.map((image) => image.prompt),
+      all_prompts: images.map(() => asked.prompt),
       width: images[0]!.width,
       height: images[0]!.height,
       steps: asked.steps,
@@ -159,12 +170,36 @@ export function addAutomatic1111Routes(app: App, context: ServerContext): void {
       200,
     ),
   );
+  app.openapi(loras, async (c) => {
+    const adapters = await listAdapters(db);
+    return c.json(
+      adapters.map(({ name, model, target }) => ({
+        name,
+        alias: name,
+        path: `${name}.safetensors`,
+        metadata: {
+          'evenhand.model': model,
+          ...(target === null ? {} : { 'evenhand.target': JSON.stringify(target) }),
+        },
+      })),
+      200,
+    );
+  });
   app.openapi(samplers, (c) =>
     c.json(
       Object.entries(SAMPLER_LABELS).map(([name, label]) => ({ name: label, aliases: [name], options: {} })),
       200,
     ),
   );
+}
+
+function tagOf({ prompt }: Txt2ImgRequest) {
+  try {
+    return readLoraTag(prompt);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ApiFault('does_not_fit', `prompt: ${message}`, { field: 'prompt', cause: error });
+  }
 }
 
 function generateRequest({ catalogue }: ServerContext, asked: Txt2ImgRequest): JobRequest {
@@ -176,13 +211,14 @@ function generateRequest({ catalogue }: ServerContext, asked: Txt2ImgRequest): J
       field: 'sampler_name',
     });
   }
-  if (asked.prompt === '')
-    throw new ApiFault('invalid_request', 'prompt: expected a text', { field: 'prompt' });
+  const { prompt, adapter } = tagOf(asked);
+  if (prompt === '') throw new ApiFault('invalid_request', 'prompt: expected a text', { field: 'prompt' });
   const model = asked.override_settings?.sd_model_checkpoint;
   return {
     kind: 'generate',
     ...(model === undefined ? {} : { model: catalogue.model(model).name }),
-    prompts: [asked.prompt],
+    ...(adapter === null ? {} : { adapter: adapter.named, adapterScale: adapter.scale }),
+    prompts: [prompt],
     negativePrompt: asked.negative_prompt,
     imagesPerPrompt: asked.batch_size * asked.n_iter,
     ...(asked.seed < 0 ? {} : { seed: asked.seed }),

@@ -1,4 +1,4 @@
-/** The routes of AUTOMATIC1111's API that other programs use most: txt2img, progress, png-info, sd-models, samplers. */
+/** The routes of AUTOMATIC1111's API that other programs use most: txt2img, progress, png-info, sd-models, loras, samplers. */
 
 import { z } from '@hono/zod-openapi';
 import { LONGEST_PROMPT, LONGEST_SIDE, MOST_IMAGES } from './jobs.ts';
@@ -6,6 +6,7 @@ import { LONGEST_PROMPT, LONGEST_SIDE, MOST_IMAGES } from './jobs.ts';
 /** Fields of `txt2img`; further ones are ignored, as AUTOMATIC1111's clients send many. */
 export const txt2imgRequestSchema = z
   .looseObject({
+    /** `<lora:NAME:WEIGHT>` in it uses an adapter, by name or id; one at a time. */
     prompt: z.string().max(LONGEST_PROMPT).default(''),
     negative_prompt: z.string().max(LONGEST_PROMPT).default(''),
     /** -1 for a random one. */
@@ -78,6 +79,18 @@ export const sdModelsSchema = z
     }),
   )
   .openapi('SdModels');
+
+/** Adapters as AUTOMATIC1111 lists them; `path` names no file of the server's disk. */
+export const lorasSchema = z
+  .array(
+    z.object({
+      name: z.string(),
+      alias: z.string(),
+      path: z.string(),
+      metadata: z.record(z.string(), z.string()),
+    }),
+  )
+  .openapi('Loras');
 
 /** Samplers as AUTOMATIC1111 lists them. */
 export const samplersSchema = z

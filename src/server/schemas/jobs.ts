@@ -1,6 +1,7 @@
 /** Jobs of the native API: what is asked for, how a job stands, its events and its files. */
 
 import { z } from '@hono/zod-openapi';
+import { LARGEST_ADAPTER_SCALE } from '../../diffusion/adapter_scale.ts';
 import type { SchedulerName } from '../../diffusion/schedulers/scheduler_config.ts';
 import { schedulerNames } from '../../diffusion/schedulers/scheduler_config.ts';
 import { finetuneConfigSchema } from '../../finetune/config.ts';
@@ -26,6 +27,13 @@ const seedSchema = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 const modelField = nameSchema.optional().openapi({ example: 'portraits' });
 /** Adapter by the id or name that `/api/v1/adapters` lists. */
 const adapterField = nameSchema.optional();
+/** How strongly the adapter's low-rank updates count: 0 for not at all; 1, as trained, when left out. */
+const adapterScaleField = z
+  .number()
+  .min(-LARGEST_ADAPTER_SCALE)
+  .max(LARGEST_ADAPTER_SCALE)
+  .optional()
+  .openapi({ example: 0.8 });
 
 /**
  * Shares by attribute: `{ gender: 'uniform', age: '75/25' }`, or one line `gender=50/50, age=75/25`. Checked against the
@@ -59,6 +67,7 @@ export const generateRequestSchema = z
     kind: z.literal('generate'),
     model: modelField,
     adapter: adapterField,
+    adapterScale: adapterScaleField,
     prompts: z.array(promptSchema).min(1).max(MOST_PROMPTS),
     negativePrompt: z.string().max(LONGEST_PROMPT).default(''),
     imagesPerPrompt: z.int().min(1).max(MOST_IMAGES).default(1),
@@ -126,6 +135,7 @@ export const evaluateRequestSchema = z
     kind: z.literal('evaluate'),
     model: modelField,
     adapter: adapterField,
+    adapterScale: adapterScaleField,
     /** A list is measured group by group, each with a report of its own; `prompts.test` is not read then. */
     target: jobTargetSchema.prefault({ gender: 'uniform' }),
     seed: seedSchema.default(1000),
