@@ -105,6 +105,30 @@ describe('Create', () => {
     await page.getByRole('button', { name: /seed 8, with side-by-side$/ }).waitFor();
   });
 
+  test('draws with an adapter as strongly as the slider says', async () => {
+    await finetuneBriefly('weaker');
+    await page.getByRole('link', { name: 'Try in Create' }).first().click();
+    const strength = page.getByRole('slider', { name: 'Strength' });
+    await expect.poll(() => strength.inputValue()).toBe('1');
+    const sent: (number | undefined)[] = [];
+    page.on('request', (request) => {
+      const isJob = request.method() === 'POST' && request.url().endsWith('/api/v1/jobs');
+      if (isJob) sent.push(request.postDataJSON().adapterScale);
+    });
+    await button('Draw').click();
+    await expect.poll(() => sent).toEqual([undefined, undefined]);
+    await strength.fill('0.6');
+    await strength.press('ArrowRight');
+    await expect.poll(() => strength.inputValue()).toBe('0.65');
+    await button('Draw').click();
+    // The images without the adapter come first.
+    await expect.poll(() => sent.slice(2)).toEqual([undefined, 0.65]);
+    await page.getByText(/weaker.* at strength 0\.65/).waitFor();
+    await expect.poll(async () => (await stored('drawings'))[0].settings.adapterScale).toBe(0.65);
+    await page.getByLabel('Adapter').selectOption('');
+    await expect.poll(() => strength.count()).toBe(0);
+  });
+
   test('shows what the server refuses, with its message, field and what to do', async () => {
     server.failNext('/api/v1/jobs', 422, {
       error: { code: 'does_not_fit', message: 'expected a multiple of 4', field: 'width', requestId: 'r' },

@@ -85,6 +85,44 @@ export function TextField({
   );
 }
 
+/** A number between bounds on a slider, which shows it at its end. */
+export function RangeField({
+  value,
+  onChange,
+  least,
+  most,
+  step,
+  label,
+  hint,
+}: Omit<FieldTexts, 'fault'> & {
+  readonly value: number;
+  readonly onChange: (value: number) => void;
+  readonly least: number;
+  readonly most: number;
+  /** Distance of neighbouring values. */
+  readonly step: number;
+}) {
+  const id = useId();
+  const texts = hint === undefined ? { label } : { label, hint };
+  return (
+    <Field id={id} {...texts}>
+      <div className="range">
+        <input
+          id={id}
+          type="range"
+          min={least}
+          max={most}
+          step={step}
+          value={value}
+          aria-describedby={describedBy(id, texts)}
+          onChange={(event) => onChange(Number(event.target.value))}
+        />
+        <span aria-hidden="true">{value}</span>
+      </div>
+    </Field>
+  );
+}
+
 /** A number between bounds. What is typed stays as it is; `onChange` hears of it when it is a number within them. */
 export function NumberField({
   value,

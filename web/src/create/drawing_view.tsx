@@ -115,6 +115,7 @@ export function DrawingView({
           steps
           {settings.guidanceScale !== null && ` · guidance ${settings.guidanceScale}`}
           {adapterName !== '' && ` · ${adapterName}`}
+          {adapterName !== '' && settings.adapterScale !== 1 && ` at strength ${settings.adapterScale}`}
           {isDeviceJob(drawing.job) && ' · on this device'}
         </p>
       </header>

@@ -3,7 +3,7 @@
 import type { ReactNode } from 'react';
 import type { Adapter, Model } from '../api/types.ts';
 import { AdapterField, ModelField } from '../components/choices.tsx';
-import { More, NumberField, Switch, TextField } from '../components/controls.tsx';
+import { More, NumberField, RangeField, Switch, TextField } from '../components/controls.tsx';
 import { DiceIcon } from '../components/icons.tsx';
 import type { CreateSettings } from './settings.ts';
 import { guidanceOf, LIMITS, randomSeed } from './settings.ts';
@@ -82,6 +82,17 @@ export function CreateForm({
         adapters={adapters}
         onChange={(adapter) => change({ adapter })}
       />
+      {settings.adapter !== '' && (
+        <RangeField
+          label="Strength"
+          hint="1 as it was trained, 0 for the model as it is."
+          value={settings.adapterScale}
+          least={LIMITS.adapterScale[0]}
+          most={LIMITS.adapterScale[1]}
+          step={0.05}
+          onChange={(adapterScale) => change({ adapterScale })}
+        />
+      )}
       {settings.adapter !== '' && (
         <Switch
           label="Also without it, side by side"

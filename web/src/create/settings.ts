@@ -19,6 +19,8 @@ export interface CreateSettings {
   readonly guidanceScale: number | null;
   /** Id of an adapter; empty for none. */
   readonly adapter: string;
+  /** How strongly the adapter counts; 1 as trained. */
+  readonly adapterScale: number;
   /** Whether the images are also drawn without the adapter, from the same noise. */
   readonly compare: boolean;
 }
@@ -29,6 +31,7 @@ export const LIMITS = Object.freeze({
   seed: [0, 2 ** 32 - 1],
   steps: [1, 200],
   guidanceScale: [1, 30],
+  adapterScale: [0, 1.5],
 } as const);
 
 /** Settings at the first visit. */
@@ -42,6 +45,7 @@ export const FIRST_SETTINGS: CreateSettings = Object.freeze({
   steps: 20,
   guidanceScale: null,
   adapter: '',
+  adapterScale: 1,
   compare: true,
 });
 
@@ -60,6 +64,7 @@ export function readSettings(stored: unknown, base: CreateSettings = FIRST_SETTI
     steps: whole('steps'),
     guidanceScale: numeric(fields.guidanceScale, base.guidanceScale, ...LIMITS.guidanceScale),
     adapter: text(fields.adapter, base.adapter),
+    adapterScale: numeric(fields.adapterScale, base.adapterScale, ...LIMITS.adapterScale),
     compare: flag(fields.compare, base.compare),
   };
 }
@@ -85,11 +90,12 @@ export function settingsFromLink(parameters: URLSearchParams, current: CreateSet
 
 /** The request for these settings, with or without their adapter. */
 export function generateRequest(settings: CreateSettings, withAdapter: boolean): GenerateRequest {
-  const { model, prompt, negativePrompt, images, seed, steps, guidanceScale, adapter } = settings;
+  const { model, prompt, negativePrompt, images, seed, steps, guidanceScale, adapter, adapterScale } =
+    settings;
   return {
     kind: 'generate',
     ...(model === '' ? {} : { model }),
-    ...(withAdapter && adapter !== '' ? { adapter } : {}),
+    ...(withAdapter && adapter !== '' ? { adapter, ...(adapterScale === 1 ? {} : { adapterScale }) } : {}),
     prompts: [prompt],
     negativePrompt,
     imagesPerPrompt: images,

@@ -61,6 +61,7 @@ class Device {
         seed: request.seed ?? 0,
         steps: request.steps ?? 20,
         guidanceScale: request.guidanceScale ?? null,
+        adapterScale: request.adapterScale ?? 1,
         previews: request.previews ?? 0,
       },
     });

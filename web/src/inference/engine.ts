@@ -2,6 +2,7 @@
 
 import type { Adapter } from '../../../src/diffusion/adapter.ts';
 import { NO_ADAPTER } from '../../../src/diffusion/adapter.ts';
+import { scaledAdapter } from '../../../src/diffusion/adapter_scale.ts';
 import type { TextToImageModel } from '../../../src/diffusion/assemble_model.ts';
 import { drawImages } from '../../../src/diffusion/draw.ts';
 import { TextToImagePipeline } from '../../../src/diffusion/pipeline.ts';
@@ -66,17 +67,18 @@ export async function fetchAdapter({ model }: Engine, named: DeviceAdapter | nul
 
 /**
  * Draws a request's images: as the server draws them, within the rounding of this device.
- * @throws the signal's reason when it is raised
+ * @throws the signal's reason when it is raised; Error when the adapter cannot be scaled
  */
 export async function drawWith(
   { sent, model, pipeline }: Engine,
   id: string,
   request: DeviceRequest,
-  { named, adapter }: FetchedAdapter,
+  { named, adapter: fetched }: FetchedAdapter,
   signal: AbortSignal,
   tell: (message: FromWorker) => void,
 ): Promise<void> {
-  const { prompt, negativePrompt, previews, images: count, seed, steps } = request;
+  const { prompt, negativePrompt, previews, images: count, seed, steps, adapterScale } = request;
+  const adapter = scaledAdapter(fetched, adapterScale);
   const images = Array.from({ length: count }, (_, i) => ({
     prompt,
     negativePrompt,
@@ -93,7 +95,7 @@ export async function drawWith(
     width,
     height,
     model: { name: sent.name, folder: sent.folder, sha256: sent.modelHash },
-    adapter: named && { name: named.name, sha256: named.sha256 },
+    adapter: named && { name: named.name, sha256: named.sha256, scale: adapterScale },
     version: sent.version,
   });
   const all = count * plan.steps.length;

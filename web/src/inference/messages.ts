@@ -14,6 +14,8 @@ export interface DeviceRequest {
   readonly steps: number;
   /** `null` for the model's own. */
   readonly guidanceScale: number | null;
+  /** How strongly the adapter counts. */
+  readonly adapterScale: number;
   /** Previews of each image. */
   readonly previews: number;
 }
