@@ -24,6 +24,7 @@ import type { AttributeClassifier, AttributeHead, FaceDetector } from '../faces/
 import {
   createAttributeClassifier,
   filesOfCard,
+  filesOfFaceModel,
   isCard,
   joinAttributeModels,
   loadAttributeModel,
@@ -33,6 +34,7 @@ import {
 import type { TargetDistribution } from '../fairness/index.ts';
 import { marginalTarget, uniformTarget } from '../fairness/index.ts';
 import type { Runtime } from '../graph/index.ts';
+import { DRAWING_FOLDERS } from '../weights/relevant_files.ts';
 import { hashModel, modelName } from './models.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
@@ -45,9 +47,6 @@ const ENCODERS = Object.freeze({ clip: 'clip', dino: 'dino' });
 
 /** For measurements that take no features. */
 const NO_ENCODERS: EncoderFolders = Object.freeze({ clip: null, dino: null });
-
-/** Folders of a model that decide what it draws. */
-const COMPONENTS = Object.freeze(['unet', 'vae', 'text_encoder', 'tokenizer', 'scheduler']);
 
 /** What to draw for a measurement. */
 export interface MeasuringPlan {
@@ -297,7 +296,7 @@ async function describeFiles(
 ): Promise<ProvenanceFile[]> {
   const { clip, dino } = encoders;
   return [
-    ...(await provenanceOf('model', folder, COMPONENTS)),
+    ...(await provenanceOf('model', folder, DRAWING_FOLDERS)),
     ...(adapterFile === null ? [] : await provenanceOf('adapter', adapterFile)),
     ...(await faceFiles('detector', faces.detector)),
     ...(await Promise.all(faces.classifiers.map((file) => faceFiles('classifier', file)))).flat(),
@@ -308,8 +307,7 @@ async function describeFiles(
 
 /** Every file of a card's model, or of a folder. */
 async function faceFiles(role: string, file: string): Promise<ProvenanceFile[]> {
-  if (!isCard(file)) return provenanceOf(role, file);
-  return (await Promise.all(filesOfCard(file).map((each) => provenanceOf(role, each)))).flat();
+  return (await Promise.all(filesOfFaceModel(file).map((each) => provenanceOf(role, each)))).flat();
 }
 
 async function describeJudge(judge: string): Promise<Artifact> {

@@ -24,7 +24,14 @@ export type { Box, Face, FaceSelection } from './box.ts';
 export { boxArea, clipBox, selectFace } from './box.ts';
 export type { CardOf, FaceModelCard, OpenedCard } from './cards/card.ts';
 export { isCard, parseCard, readCard } from './cards/card.ts';
-export { filesOfCard, locateFaceModel, modelFileOf, packageOf, shippedCards } from './cards/locate.ts';
+export {
+  filesOfCard,
+  filesOfFaceModel,
+  locateFaceModel,
+  modelFileOf,
+  packageOf,
+  shippedCards,
+} from './cards/locate.ts';
 export type { CropMatrices, CropOptions, CropWindow } from './crop.ts';
 export {
   axisCropMatrix,

@@ -36,7 +36,7 @@ function changed(before: Record<string, string>, after: Record<string, string>):
 test('every model of a run has its own fingerprint, which changes with its weights or configuration alone', () => {
   const before = weightsWith();
   expect(Object.keys(before)).toEqual([
-    ...['text_encoder', 'tokenizer', 'unet', 'vae', 'scheduler'],
+    ...['unet', 'vae', 'text_encoder', 'tokenizer', 'scheduler'],
     ...['detector', 'classifier', 'embedder', 'bank', 'clip', 'dino'],
   ]);
   expect(weightsWith()).toEqual(before);

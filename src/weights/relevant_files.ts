@@ -3,6 +3,11 @@
 import { readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 
+/** Folders of a diffusers directory whose files decide what is drawn. */
+export const DRAWING_FOLDERS: readonly string[] = Object.freeze([
+  ...['unet', 'vae', 'text_encoder', 'tokenizer', 'scheduler'],
+]);
+
 /** Weights, and the small files beside them that decide what the weights compute. */
 const RELEVANT = /\.(safetensors|bin|onnx|ckpt|pt|json|txt)$/;
 

@@ -63,6 +63,11 @@ export function modelFileOf({ card, file }: OpenedCard): string {
   );
 }
 
+/** What decides what a face model computes: the files of a card, or the folder itself. */
+export function filesOfFaceModel(at: string): string[] {
+  return isCard(at) ? filesOfCard(at) : [at];
+}
+
 /** Every file that decides what a card's model computes: the card, the model, and the model's weights. */
 export function filesOfCard(file: string): string[] {
   const opened = readCard(file);
