@@ -22,8 +22,12 @@ export interface MachineRates {
   readonly run: number;
 }
 
-/** Runs of each trial; the fastest counts. */
-const RUNS = 4;
+/** Rounds of each trial; the fastest counts. */
+const ROUNDS = 4;
+
+/** Seconds that a round takes at least: clocks of processor time miss some milliseconds of threads that are running. */
+const ROUND_SECONDS = 0.06;
+const MOST_RUNS = 1024;
 
 /** A chain of `length` applications with one other operand, so that feeding and fetching count little. */
 function chain(
@@ -56,14 +60,17 @@ export async function measureRates(
       ]),
     );
     await executable.run(feeds);
-    let best = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < RUNS; i++) {
+    const round = async (runs: number) => {
       const started = clock();
-      await executable.run(feeds);
-      best = Math.min(best, clock() - started);
-    }
+      for (let i = 0; i < runs; i++) await executable.run(feeds);
+      return clock() - started;
+    };
+    let runs = 1;
+    while (runs < MOST_RUNS && (await round(runs)) < ROUND_SECONDS) runs *= 2;
+    let best = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < ROUNDS; i++) best = Math.min(best, await round(runs));
     await executable.release();
-    return best;
+    return best / runs;
   };
   const run = await secondsFor(neg(input('x', [4])));
   const matrix = chain(4, input('a', [1024, 1024]), input('b', [1024, 1024]), matmul);
