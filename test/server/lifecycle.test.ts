@@ -1,6 +1,7 @@
 /** Jobs on a listening server with real workers: events, cancelling, crashes, restarts, fine-tuning to evaluation, backup. */
 
 import { cpSync, readFileSync } from 'node:fs';
+import { getPriority } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -138,6 +139,14 @@ const WATCH_MILLISECONDS = 500;
 const MOST_UTILIZATION = 0.5;
 
 describe('a running model', () => {
+  it('gives way to those who answer', async () => {
+    const { id } = await send(LONG);
+    await until(id, isUnderWay);
+    expect(getPriority(server.lanes.processId('draw')!)).toBeGreaterThan(getPriority());
+    await call('POST', `/api/v1/jobs/${id}/cancel`);
+    await until(id, isOver);
+  });
+
   it('leaves the thread that answers alone', async () => {
     const { id } = await send(LONG);
     const stepOf = ({ progress }: Job) => progress?.step ?? 0;
