@@ -236,6 +236,19 @@ describe('drawing on this device', () => {
     expect(await largestDifference(await create.downloaded('3, without adapter'), plain)).toBe(0);
   });
 
+  test('draws with an adapter as strongly as the slider says', async () => {
+    const id = await create.land('half', LORA);
+    await create.open({ images: 1, seed: 3, steps: 3, adapter: id, adapterScale: 0.5 });
+    await create.button('Draw').click();
+    await create.tile('3').waitFor();
+    const half = await create.downloaded('3');
+    const [byServer] = await create.drawnByServer({ adapter: id, adapterScale: 0.5, seed: 3, steps: 3 });
+    const [full] = await create.drawnByServer({ adapter: id, seed: 3, steps: 3 });
+    expect(await largestDifference(half, byServer!)).toBeLessThanOrEqual(MOST_DIFFERENCE);
+    expect(await largestDifference(half, full!)).toBeGreaterThan(2 * MOST_DIFFERENCE);
+    expect(readPngMetadata(half).record).toMatchObject({ adapter: { name: 'half', scale: 0.5 } });
+  });
+
   test('fetches what a fine-tuning leaves ahead, offers its best, and draws without asking for it again', async () => {
     await create.page.clock.install();
     await create.open({ images: 1, seed: 4, steps: 2 });

@@ -167,6 +167,38 @@ describe('Audit', () => {
     await expect.poll(() => page.getByLabel('One prompt a line').inputValue()).toBe('a chef\n\na judge\n');
   });
 
+  test('measures an adapter as strongly as the slider says, and soft tokens as they are', async () => {
+    const sent: object[] = [];
+    page.on('request', (request) => {
+      const isJob = request.method() === 'POST' && request.url().endsWith('/api/v1/jobs');
+      if (isJob && request.postDataJSON().kind === 'evaluate') sent.push(request.postDataJSON());
+    });
+    await finetuneBriefly('audited');
+    await show('#/audit');
+    const strength = page.getByRole('slider', { name: 'Strength' });
+    await expect.poll(() => strength.count()).toBe(0);
+    await page.getByLabel('Adapter').selectOption('audited');
+    await strength.fill('0.5');
+    await button('Start the audit').click();
+    await expect.poll(() => sent).toMatchObject([{ adapterScale: 0.5 }]);
+    await page.getByRole('link', { name: 'Open the report' }).waitFor();
+
+    await show('#/finetune');
+    await page.getByText('What is trained, learning rate, validation, stopping').click();
+    await page.getByLabel('Trained part').selectOption('prompt');
+    await finetuneBriefly('words');
+    await show('#/audit');
+    await expect.poll(() => strength.inputValue()).toBe('0.5');
+    await page.getByLabel('Adapter').selectOption('words');
+    await expect.poll(() => strength.count()).toBe(0);
+    await button('Start the audit').click();
+    await expect.poll(() => sent.length).toBe(2);
+    expect(sent[1]).not.toHaveProperty('adapterScale');
+    // The strength does not come back with an adapter that can have one.
+    await page.getByLabel('Adapter').selectOption('audited');
+    await expect.poll(() => strength.inputValue()).toBe('1');
+  });
+
   test('measures groups of prompts, each against its own target, with a report of each', async () => {
     await show('#/audit');
     await page.getByText('By group of prompts').click();

@@ -146,6 +146,16 @@ describe("AUTOMATIC1111's routes", () => {
     expect(zero!.pixels).toEqual(plain!.pixels);
     expect(half!.pixels).not.toEqual(plain!.pixels);
     expect(half!.pixels).not.toEqual(full!.pixels);
+    // OpenAI's clients name the same strength by a field of its own.
+    const { data } = await client.images.generate({
+      prompt: 'a judge',
+      model: 'tiny:fair',
+      seed: 5,
+      steps: 2,
+      guidance_scale: 3,
+      adapter_scale: 0.5,
+    } as never);
+    expect(await sharp(png(data![0]!.b64_json!)).raw().toBuffer()).toEqual(half!.pixels);
     const { parameters, record, texts } = readPngMetadata(half!.image);
     expect(parameters!.prompt).toBe('a <lora:fair:0.5> judge');
     expect(parameters!.settings).toMatchObject({ Adapter: 'fair', 'Adapter scale': '0.5', Seed: '5' });

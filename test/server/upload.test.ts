@@ -71,6 +71,7 @@ describe('an adapter that is sent', () => {
       job: null,
       origin: 'upload',
       target: { gender: 'uniform' },
+      kind: 'softTokens',
       bytes: good.length,
     });
     expect(kept()).toEqual([`${body.id}.safetensors`]);

@@ -207,7 +207,8 @@ async function finetune(running: Running, from: number, { tick, adapters }: Work
     const { id: owner, createdAt } = job;
     const { target } = job.request;
     const file = { bytes: 1_638_400, sha256: 'ab'.repeat(32), url: `/api/v1/adapters/${id}/file` };
-    adapters.push({ id, name, model: 'portraits', job: owner, origin, target, createdAt, ...file });
+    const kind = job.request.train?.part === 'prompt' ? 'softTokens' : 'lora';
+    adapters.push({ id, name, model: 'portraits', job: owner, origin, target, kind, createdAt, ...file });
   }
   const url = (name: string) => `/api/v1/jobs/${job.id}/files/${name}`;
   const [adapter, best] = adapters.slice(-2).map(({ id }) => id) as [string, string];

@@ -2,19 +2,17 @@
 
 import type { z } from 'zod';
 import { scaleFault } from '../../diffusion/adapter_scale.ts';
-import { adapterKindOf } from '../../diffusion/adapter_weights.ts';
 import { supportsKarrasSigmas } from '../../diffusion/schedulers/scheduler_config.ts';
 import { describedTarget } from '../../fairness/index.ts';
 import type { ConfiguredTarget, TargetGroupDescription } from '../../finetune/config.ts';
 import { configuredGroups, configuredGroupTargets, groupName } from '../../finetune/config.ts';
-import { openSafetensors } from '../../weights/safetensors.ts';
 import type { CataloguedModel } from '../catalogue.ts';
 import type { ServerContext } from '../context.ts';
 import { ApiFault } from '../errors.ts';
 import type { jobRequestSchema, jobTargetSchema } from '../schemas/jobs.ts';
 import { MOST_IMAGES } from '../schemas/jobs.ts';
 import type { AdapterRow } from '../storage/adapters.ts';
-import { findAdapter, openAdapterFile } from '../storage/adapters.ts';
+import { findAdapter, kindOfAdapter } from '../storage/adapters.ts';
 import type { EvaluatedPrompt } from './tasks.ts';
 
 /** A request as its schema leaves it. */
@@ -211,11 +209,11 @@ async function adapterFields(
   return { adapter: adapter.id };
 }
 
-/** Checks by the header of an adapter's file that it can have a scale. */
+/** Checks by what an adapter holds that it can have a scale. */
 async function checkScale({ files }: ServerContext, adapter: AdapterRow, scale: number): Promise<void> {
-  const file = await openAdapterFile(files, adapter);
-  if (file === null) throw doesNotFit('adapter', `the file of ${adapter.name} is gone`);
-  const fault = scaleFault([adapterKindOf([...openSafetensors(file).tensors.keys()])], scale);
+  const kind = await kindOfAdapter(files, adapter);
+  if (kind === null) throw doesNotFit('adapter', `the file of ${adapter.name} is gone`);
+  const fault = scaleFault([kind], scale);
   if (fault !== null) throw doesNotFit('adapterScale', fault);
 }
 

@@ -118,11 +118,13 @@ function generateRequest(asked: ImagesRequest): JobRequest {
     ...(size ?? {}),
     ...(asked.seed == null ? {} : { seed: asked.seed }),
     ...(asked.guidance_scale == null ? {} : { guidanceScale: asked.guidance_scale }),
+    ...(asked.adapter_scale == null ? {} : { adapterScale: asked.adapter_scale }),
   };
   const parsed = generateRequestSchema.safeParse(request);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  const field = { width: 'size', height: 'size' }[String(path[0])] ?? String(path[0]);
+  const field =
+    { width: 'size', height: 'size', adapterScale: 'adapter_scale' }[String(path[0])] ?? String(path[0]);
   throw new ApiFault('invalid_request', `${field}: ${message}`, { field });
 }
 

@@ -3,6 +3,7 @@
 import path from 'node:path';
 import type { ReadableStream } from 'node:stream/web';
 import { createRoute, type z } from '@hono/zod-openapi';
+import type { AdapterKind } from '../../diffusion/adapter_scale.ts';
 import { CommandSyntaxError, namesAttributes, understand } from '../../text/understanding/index.ts';
 import { requireScope } from '../accounts/authenticate.ts';
 import { shownModel } from '../catalogue.ts';
@@ -263,6 +264,7 @@ function describeAdapter(row: AdapterRow): z.infer<typeof schemas.adapterSchema>
     job,
     origin: row.origin as 'average' | 'best' | 'upload',
     target: row.target as z.infer<typeof schemas.adapterSchema>['target'],
+    kind: row.kind as AdapterKind | null,
     bytes,
     sha256,
     createdAt: row.created_at.toISOString(),

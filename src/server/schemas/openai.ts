@@ -1,6 +1,7 @@
 /** The routes of OpenAI's images API: `POST /v1/images/generations` and `GET /v1/models`, as the official clients use them. */
 
 import { z } from '@hono/zod-openapi';
+import { LARGEST_ADAPTER_SCALE } from '../../diffusion/adapter_scale.ts';
 import { LONGEST_PROMPT, LONGEST_SIDE } from './jobs.ts';
 
 /** Most images of one request, as OpenAI has it. */
@@ -36,6 +37,8 @@ export const imagesRequestSchema = z
     seed: z.int().min(0).nullish(),
     steps: z.int().min(1).max(1000).nullish(),
     guidance_scale: z.number().min(1).max(100).nullish(),
+    /** How strongly the adapter of `model:adapter` counts: 1, as trained, when left out. */
+    adapter_scale: z.number().min(-LARGEST_ADAPTER_SCALE).max(LARGEST_ADAPTER_SCALE).nullish(),
   })
   .openapi('ImagesRequest');
 

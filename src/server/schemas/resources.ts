@@ -50,6 +50,8 @@ export const adapterSchema = z
     /** `average`: the averaged weights at the end; `best`: those of the best validation; `upload`. */
     origin: z.enum(['average', 'best', 'upload']),
     target: jobTargetSchema.nullable(),
+    /** What it holds: low-rank updates (they alone can have a strength), soft tokens or whole weights; null where it is not known. */
+    kind: z.enum(['lora', 'softTokens', 'weights']).nullable(),
     bytes: z.int(),
     sha256: z.string(),
     createdAt: timeSchema,

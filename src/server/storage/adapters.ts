@@ -3,8 +3,11 @@
 import { copyFileSync, renameSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Kysely, Selectable } from 'kysely';
+import type { AdapterKind } from '../../diffusion/adapter_scale.ts';
+import { adapterKindOf } from '../../diffusion/adapter_weights.ts';
 import { sha256OfFile } from '../../evaluate/provenance.ts';
 import { makeFolder } from '../../weights/make_folder.ts';
+import { openSafetensors } from '../../weights/safetensors.ts';
 import type { DataFolder } from './data_folder.ts';
 import type { FileStore } from './file_store.ts';
 import { newId } from './jobs.ts';
@@ -69,6 +72,7 @@ export async function insertAdapter(
     file,
     bytes: statSync(target).size,
     sha256: await sha256OfFile(target),
+    kind: kindOfFile(target),
   };
   for (let attempt = 1; attempt <= MOST_TRIES; attempt++) {
     const name = attempt === 1 ? adapter.name : `${adapter.name}-${attempt}`;
@@ -102,6 +106,7 @@ export async function insertUpload(
   from: string,
   { target, ...values }: UploadedAdapter,
 ): Promise<AdapterRow | undefined> {
+  const kind = kindOfFile(from);
   renameSync(from, path.join(data.path, values.file));
   const name = path.basename(values.file);
   await files.keep(FOLDER, name);
@@ -109,6 +114,7 @@ export async function insertUpload(
     .insertInto('adapters')
     .values({
       ...values,
+      kind,
       job: null,
       origin: 'upload',
       target: target === null ? null : JSON.stringify(target),
@@ -118,6 +124,21 @@ export async function insertUpload(
     .executeTakeFirst();
   if (row === undefined) await files.remove(FOLDER, name);
   return row;
+}
+
+/** What a file of an adapter holds, by its header. */
+function kindOfFile(file: string): AdapterKind {
+  return adapterKindOf([...openSafetensors(file).tensors.keys()]);
+}
+
+/** What an adapter holds; its file is looked into for those that were kept before it was written down, null where that is gone. */
+export async function kindOfAdapter(
+  files: FileStore,
+  row: Pick<AdapterRow, 'kind' | 'file' | 'bytes' | 'sha256'>,
+): Promise<AdapterKind | null> {
+  if (row.kind !== null) return row.kind as AdapterKind;
+  const file = await openAdapterFile(files, row);
+  return file === null ? null : kindOfFile(file);
 }
 
 /** The adapter with an id or a name. */

@@ -6,6 +6,7 @@ import { Migrator, sql } from 'kysely';
 /** Migrations by name, in order. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = Object.freeze({
   '0001_first': { up: first },
+  '0002_adapter_kind': { up: adapterKind },
 });
 
 /** Names of the migrations, in order: a version of the database is how many of them were applied. */
@@ -103,4 +104,9 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .addColumn('target', 'jsonb', (column) => column.notNull())
     .addColumn('created_at', 'timestamptz', (column) => column.notNull().defaultTo(now))
     .execute();
+}
+
+/** What an adapter holds; null for those from before. */
+async function adapterKind(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('adapters').addColumn('kind', 'text').execute();
 }

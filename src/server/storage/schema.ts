@@ -62,6 +62,8 @@ export interface AdapterTable {
   file: string;
   bytes: number;
   sha256: string;
+  /** `lora`, `softTokens` or `weights`; null for adapters that were kept before it was written down. */
+  kind: string | null;
   created_at: Generated<Date>;
 }
 

@@ -2,7 +2,7 @@
 
 import type { Adapter, Model, PromptSet } from '../api/types.ts';
 import { AimEditor } from '../components/aim_editor.tsx';
-import { AdapterField, ModelField } from '../components/choices.tsx';
+import { AdapterFields, ModelField } from '../components/choices.tsx';
 import { More, NumberField, Switch } from '../components/controls.tsx';
 import { aimFault } from '../lib/aim.ts';
 import { counted } from '../lib/format.ts';
@@ -69,13 +69,13 @@ export function AuditForm({
         hint={`${counted(images, 'image')} in all. More images make the intervals narrower.`}
         onChange={(imagesPerPrompt) => change({ imagesPerPrompt })}
       />
-      <AdapterField
-        value={settings.adapter}
+      <AdapterFields
+        value={settings}
         adapters={adapters}
         hint={
           settings.adapter === '' ? '' : 'The model is measured without and with it, from the same noise.'
         }
-        onChange={(adapter) => change({ adapter })}
+        onChange={change}
       />
       <button
         type="submit"

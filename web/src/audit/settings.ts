@@ -1,6 +1,7 @@
 /** The settings of Audit: kept as a draft and sent as a request. */
 
 import type { EvaluateRequest } from '../api/types.ts';
+import { ADAPTER_SCALES } from '../lib/adapter_scale.ts';
 import type { Aim } from '../lib/aim.ts';
 import { describedAim, readAim } from '../lib/aim.ts';
 import { linesOf } from '../lib/prompt_source.ts';
@@ -13,6 +14,8 @@ export interface AuditSettings extends Aim {
   readonly model: string;
   /** Id of an adapter that is measured against the plain model; empty for none. */
   readonly adapter: string;
+  /** How strongly the adapter counts; 1 as trained. */
+  readonly adapterScale: number;
   readonly imagesPerPrompt: number;
   readonly steps: number;
   readonly seed: number;
@@ -26,6 +29,7 @@ export function readAuditSettings(stored: unknown): AuditSettings {
   return {
     model: text(fields.model, ''),
     adapter: text(fields.adapter, ''),
+    adapterScale: numeric(fields.adapterScale, 1, ...ADAPTER_SCALES),
     imagesPerPrompt: Math.round(numeric(fields.imagesPerPrompt, 16, 1, 1024)),
     steps: Math.round(numeric(fields.steps, 20, 1, 1000)),
     seed: Math.round(numeric(fields.seed, 1000, 0, 2 ** 32 - 1)),
@@ -55,12 +59,12 @@ export function evaluateRequest(
   settings: AuditSettings,
   attributes: readonly AttributeClasses[],
 ): EvaluateRequest {
-  const { model, adapter, source, imagesPerPrompt, steps, seed, explicit, byGroup } = settings;
+  const { model, adapter, adapterScale, source, imagesPerPrompt, steps, seed, explicit, byGroup } = settings;
   const own = source.from === 'own' && !byGroup;
   return {
     kind: 'evaluate',
     ...(model === '' ? {} : { model }),
-    ...(adapter === '' ? {} : { adapter }),
+    ...(adapter === '' ? {} : { adapter, ...(adapterScale === 1 ? {} : { adapterScale }) }),
     target: describedAim(settings, attributes),
     seed,
     // Groups name their prompts themselves; of each as many are taken.

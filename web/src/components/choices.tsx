@@ -1,35 +1,50 @@
 /** Choices among what the server has, as several forms offer them. */
 
 import type { Adapter, Model } from '../api/types.ts';
-import { SelectField } from './controls.tsx';
+import type { AdapterChoice } from '../lib/adapter_scale.ts';
+import { ADAPTER_SCALES, hasScale } from '../lib/adapter_scale.ts';
+import { RangeField, SelectField } from './controls.tsx';
 
-/** The model as it is, or one of its adapters by id. */
-export function AdapterField({
-  value,
+/** The model as it is, or one of its adapters by id and, where it can have one, its strength. */
+export function AdapterFields({
+  value: { adapter, adapterScale },
   adapters,
   hint,
   onChange,
 }: {
-  /** Id; empty for none. */
-  readonly value: string;
+  readonly value: AdapterChoice;
   readonly adapters: readonly Adapter[];
   readonly hint?: string;
-  readonly onChange: (id: string) => void;
+  readonly onChange: (choice: Partial<AdapterChoice>) => void;
 }) {
+  const [least, most] = ADAPTER_SCALES;
   return (
-    <SelectField
-      label="Adapter"
-      value={value}
-      options={[
-        { value: '', label: 'none: the model as it is' },
-        ...adapters.map(({ id, name, origin }) => ({
-          value: id,
-          label: origin === 'best' ? `${name} (best validation)` : name,
-        })),
-      ]}
-      {...(hint === undefined ? {} : { hint })}
-      onChange={onChange}
-    />
+    <>
+      <SelectField
+        label="Adapter"
+        value={adapter}
+        options={[
+          { value: '', label: 'none: the model as it is' },
+          ...adapters.map(({ id, name, origin }) => ({
+            value: id,
+            label: origin === 'best' ? `${name} (best validation)` : name,
+          })),
+        ]}
+        {...(hint === undefined ? {} : { hint })}
+        onChange={(id) => onChange({ adapter: id, ...(hasScale(id, adapters) ? {} : { adapterScale: 1 }) })}
+      />
+      {hasScale(adapter, adapters) && (
+        <RangeField
+          label="Strength"
+          hint="1 as it was trained, 0 for the model as it is."
+          value={adapterScale}
+          least={least}
+          most={most}
+          step={0.05}
+          onChange={(scale) => onChange({ adapterScale: scale })}
+        />
+      )}
+    </>
   );
 }
 

@@ -2,8 +2,8 @@
 
 import type { ReactNode } from 'react';
 import type { Adapter, Model } from '../api/types.ts';
-import { AdapterField, ModelField } from '../components/choices.tsx';
-import { More, NumberField, RangeField, Switch, TextField } from '../components/controls.tsx';
+import { AdapterFields, ModelField } from '../components/choices.tsx';
+import { More, NumberField, Switch, TextField } from '../components/controls.tsx';
 import { DiceIcon } from '../components/icons.tsx';
 import type { CreateSettings } from './settings.ts';
 import { guidanceOf, LIMITS, randomSeed } from './settings.ts';
@@ -77,22 +77,7 @@ export function CreateForm({
           }
         />
       </div>
-      <AdapterField
-        value={settings.adapter}
-        adapters={adapters}
-        onChange={(adapter) => change({ adapter })}
-      />
-      {settings.adapter !== '' && (
-        <RangeField
-          label="Strength"
-          hint="1 as it was trained, 0 for the model as it is."
-          value={settings.adapterScale}
-          least={LIMITS.adapterScale[0]}
-          most={LIMITS.adapterScale[1]}
-          step={0.05}
-          onChange={(adapterScale) => change({ adapterScale })}
-        />
-      )}
+      <AdapterFields value={settings} adapters={adapters} onChange={change} />
       {settings.adapter !== '' && (
         <Switch
           label="Also without it, side by side"

@@ -1,6 +1,7 @@
 /** The settings of Create: kept as a draft, carried by links, and sent as requests. */
 
 import type { GenerateRequest, Model } from '../api/types.ts';
+import { ADAPTER_SCALES } from '../lib/adapter_scale.ts';
 import { fieldsOf, flag, numeric, text } from '../lib/read.ts';
 
 /** Everything that decides which images are drawn. */
@@ -31,7 +32,7 @@ export const LIMITS = Object.freeze({
   seed: [0, 2 ** 32 - 1],
   steps: [1, 200],
   guidanceScale: [1, 30],
-  adapterScale: [0, 1.5],
+  adapterScale: ADAPTER_SCALES,
 } as const);
 
 /** Settings at the first visit. */
