@@ -36,6 +36,7 @@ import {
 } from './measuring.ts';
 import { modelName, resolveModel } from './models.ts';
 import { outputFolder } from './options.ts';
+import { partPrompts } from './parted_prompts.ts';
 import type { Progress } from './progress.ts';
 import { paceMeter } from './progress.ts';
 import { spreadItems } from './prompts.ts';
@@ -107,14 +108,16 @@ async function evaluateTarget(
   if (set.measured.length === 0) {
     throw new UsageError('prompts: expected prompts without attributes to measure, received none');
   }
-  const measured = spreadItems(set.measured, config.prompts.count ?? set.measured.length);
   const { realImages } = config;
   const realFiles = realImages === undefined ? null : asUsage(() => listImages(realImages));
   const bench = asUsage(() => openMeasuringBench(runtime, folder, config.judges, config));
   const { attributes } = bench.classifier;
   const target = asUsage(() => configuredTarget(config, attributes));
   const targets = measuredTargets(target, attributes);
-  const explicit = resolveExplicitPrompts(config.explicit.prompts, set.explicit, attributes);
+  const parted = asUsage(() => partPrompts(set, target, attributes));
+  const measured = spreadItems(parted.measured, config.prompts.count ?? parted.measured.length);
+  for (const note of parted.notes) progress.note(note);
+  const explicit = resolveExplicitPrompts(config.explicit.prompts, parted.explicit, attributes);
   const { model } = bench.pipeline;
   const opened =
     config.adapter === undefined ? null : openAdapter(config.adapter, model, config.adapterScale);
@@ -182,7 +185,7 @@ async function evaluateTarget(
     summary: summaryOf(plans, measured, tuned !== null),
     created: new Date().toISOString(),
     setup,
-    notes: notesOf(bench, realFiles),
+    notes: [...parted.notes, ...notesOf(bench, realFiles)],
     models: [
       { label: tuned === null ? 'model' : 'original', ...original },
       ...(tuned === null ? [] : [{ label: 'fine-tuned', ...tuned }]),

@@ -29,7 +29,7 @@ import { outputFolder } from './options.ts';
 import { packageVersion } from './package.ts';
 import type { Progress } from './progress.ts';
 import { formatDuration, formatNumber } from './progress.ts';
-import { resolvePrompts, spreadItems } from './prompts.ts';
+import { noteOfPrompts, resolvePrompts, spreadItems } from './prompts.ts';
 
 /** Peak memory over that of the machine beyond which a run can't succeed; estimates are surer than that. */
 const MOST_OVERCOMMITTED = 4;
@@ -83,6 +83,9 @@ export async function runFinetune(
     outputFolder(config.output);
     writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
     const { model, pipeline, objective, settings, guard } = prepared;
+    const apart = (settings.promptsApart ?? []).map((prompt) => ({ prompt }));
+    for (const note of noteOfPrompts('set apart, for they name what the target would decide', apart))
+      progress.note(note);
     const cost = await tellCost(prepared, progress);
     const title = `Fine-tuning of ${modelName(modelDirectory)}: ${describedTargetOf(config)}`;
     const texts = { title, cost, configuration: formatConfig(config) };
@@ -197,8 +200,11 @@ function progressOf(
   { iteration, iterations, loss, metrics, secondsLeft }: FinetuneProgress,
   config: FinetuneConfig,
 ) {
-  const shown = configuredAttributes(config.target).map((name) => `bias ${name}`);
-  const numbers = Object.fromEntries(shown.map((name) => [name, metrics[name] ?? Number.NaN]));
+  // Prompts of an iteration may all name their class, or show no face: then there is no bias to tell.
+  const shown = configuredAttributes(config.target)
+    .map((name) => `bias ${name}`)
+    .filter((name) => Number.isFinite(metrics[name]));
+  const numbers = Object.fromEntries(shown.map((name) => [name, metrics[name]!]));
   return { task: 'finetune', step: iteration, steps: iterations, numbers: { loss, ...numbers }, secondsLeft };
 }
 

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { closestName } from '../fairness/closest_name.ts';
+import { CLASS_WORDS, namedOccupations } from '../portraits/prompts/explicit.ts';
 import type { Family } from '../portraits/prompts/index.ts';
 import { promptEntries } from '../portraits/prompts/index.ts';
 import { UsageError } from './errors.ts';
@@ -19,7 +20,8 @@ export const PROMPT_LISTS: readonly string[] = Object.freeze(Object.keys(LISTS))
 
 /**
  * The prompts that a configuration means.
- * @param choice name of a list; `list+list` for several; path of a text file with one prompt a line; or prompts themselves
+ * @param choice name of a list; a word that names a class and `occupations`, such as `female occupations`; `list+list` for several;
+ * path of a text file with one prompt a line; or prompts themselves
  * @param split which part of a shipped list: prompts to train on, or prompts held out for measuring
  * @throws UsageError when there is neither such a list nor such a file, or no prompt in it
  */
@@ -30,10 +32,13 @@ export function resolvePrompts(choice: string | readonly string[], split: 'train
     const name = part.trim();
     const family = LISTS[name];
     if (family !== undefined) return promptEntries(family, split).map(({ prompt }) => prompt);
-    const closest = closestName(name, PROMPT_LISTS);
+    const word = CLASS_WORDS.find((each) => name === `${each} occupations`);
+    if (word !== undefined) return namedOccupations(word, split);
+    const closest = closestName(name, [...PROMPT_LISTS, ...CLASS_WORDS.map((each) => `${each} occupations`)]);
     const hint = closest === undefined ? '' : `; did you mean ${closest}?`;
     throw new UsageError(
-      `prompts: expected ${PROMPT_LISTS.join(', ')} or a text file, received ${name}${hint}`,
+      `prompts: expected ${PROMPT_LISTS.join(', ')}, occupations after one of ${CLASS_WORDS.join(', ')}, ` +
+        `or a text file, received ${name}${hint}`,
     );
   });
 }
@@ -52,6 +57,14 @@ export function promptsOfFile(file: string): string[] {
     .filter((line) => line !== '');
   if (prompts.length === 0) throw new UsageError(`${file}: expected a prompt a line, received none`);
   return prompts;
+}
+
+/** What was done with some prompts and which they are, the first three of them; nothing where there are none. */
+export function noteOfPrompts(what: string, prompts: readonly { readonly prompt: string }[]): string[] {
+  if (prompts.length === 0) return [];
+  const shown = prompts.slice(0, 3).map(({ prompt }) => `'${prompt}'`);
+  const more = prompts.length > shown.length ? ` and ${prompts.length - shown.length} more` : '';
+  return [`${what}: ${shown.join(', ')}${more}`];
 }
 
 /** `count` of the items, spread evenly over the list; all where there are fewer. */

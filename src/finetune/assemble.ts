@@ -11,6 +11,7 @@ import { DEFAULT_BATCH_SIZE } from '../faces/index.ts';
 import type { ImageLoss, LossModels, PromptTargets } from '../fairness/index.ts';
 import { createImageLoss, loadJudges, sameTarget, targetsByGroup } from '../fairness/index.ts';
 import { imageLossGraph } from '../fairness/loss_graph.ts';
+import { overriddenAttributes } from '../fairness/overridden_attributes.ts';
 import type { Runtime } from '../graph/index.ts';
 import { bestMetric } from './best_metric.ts';
 import type { FinetuneConfig } from './config.ts';
@@ -87,6 +88,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
   const batchSize = batchSizeOf({ ...prompts, ...(microBatch === undefined ? {} : { microBatch }) });
   const judges = loadJudges(runtime, modelDirectory, folders, { batchSize });
   const targets = targetsOf(config, judges, resources);
+  const apart = promptsApart(resources, targets);
   const loss = createImageLoss(runtime, judges, { ...configuredWeights(config), batchSize });
   const sizes = { ...resources.batchSizes, ...limitedSizes(batchSize, resources.batchSizes) };
   const isShared = resources.pipeline !== undefined && fits(resources.pipeline, config);
@@ -112,7 +114,7 @@ export function prepareFinetune(config: FinetuneConfig, resources: FinetuneResou
     scores,
     guard,
     settings: {
-      ...settingsOf(config, model, resources, best),
+      ...settingsOf(config, model, resources, apart, best),
       weights: weightsOfRun(config, modelDirectory),
     },
     async release() {
@@ -151,6 +153,33 @@ function targetsOf(
       prompts: [...new Set([...promptGroups[i]!.train, ...promptGroups[i]!.validation])],
     })),
   );
+}
+
+/**
+ * Prompts that name an attribute of their own target themselves: what they say is not overridden, and they are never drawn.
+ * @throws Error where no prompt of a group, or none at all, leaves its target's attributes open
+ */
+function promptsApart(
+  {
+    trainPrompts,
+    validationPrompts,
+    promptGroups = [{ train: trainPrompts, validation: [] }],
+  }: FinetuneResources,
+  { of: groupOf }: PromptTargets,
+): ReadonlySet<string> {
+  const overridden = (prompt: string) => overriddenAttributes(prompt, groupOf(prompt).target);
+  const apart = new Set(
+    [...new Set([...trainPrompts, ...validationPrompts])].filter((prompt) => overridden(prompt).length > 0),
+  );
+  for (const { train } of promptGroups) {
+    const [first] = train;
+    if (first === undefined || train.some((prompt) => !apart.has(prompt))) continue;
+    throw new Error(
+      `prompts: expected some that leave ${overridden(first).join(' and ')} open, received only such as '${first}': ` +
+        'what a prompt says itself is not overridden; give such prompts a target of what they say, or none',
+    );
+  }
+  return apart;
 }
 
 /** What an iteration of a prepared run costs, its loss included in the memory. */
@@ -193,6 +222,7 @@ function settingsOf(
   config: FinetuneConfig,
   model: TextToImageModel,
   { trainPrompts: prompts, validationPrompts, promptGroups }: FinetuneResources,
+  apart: ReadonlySet<string>,
   best: NonNullable<FinetuneSettings['validation']['best']>,
 ): FinetuneSettings {
   const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
@@ -202,14 +232,18 @@ function settingsOf(
     prompts,
     ...(promptGroups === undefined ? {} : { promptGroups: promptGroups.map(({ train }) => train) }),
     ...(perIteration === undefined ? {} : { promptsPerIteration: perIteration }),
+    ...(apart.size === 0 ? {} : { promptsApart: [...apart] }),
   };
   checkPrompts(chosen, 'prompts.perIteration');
-  const groups = configuredGroups(config.target)?.map(groupName) ?? null;
+  const described = configuredGroups(config.target);
+  const groups = described?.map(groupName) ?? null;
+  const weighted = described?.some(({ weight }) => weight !== undefined) ?? false;
   return {
     part: trainedPart(config),
     seed: config.seed,
     ...optimizer,
     ...chosen,
+    ...(weighted ? { groupWeights: described!.map(({ weight = 1 }) => weight) } : {}),
     imagesPerPrompt: config.prompts.imagesPerPrompt,
     ...(microBatch === undefined ? {} : { microBatch }),
     negativePrompt: config.prompts.negative,
@@ -222,7 +256,7 @@ function settingsOf(
     },
     validation: {
       every: validation.every,
-      prompts: validationPrompts.slice(0, validation.prompts),
+      prompts: validationPrompts.filter((prompt) => !apart.has(prompt)).slice(0, validation.prompts),
       imagesPerPrompt: validation.imagesPerPrompt,
       samplingSteps: validation.steps,
       best,

@@ -163,6 +163,18 @@ describe('the target of a configuration', () => {
     return configuredGroupTargets(parse({ target }), ATTRIBUTES)?.map(({ name }) => name);
   };
 
+  it('takes the weight of a group for no attribute, and refuses one that is not above 0', () => {
+    const target = [
+      { for: 'occupations', gender: 'uniform' },
+      { for: 'female occupations', gender: '0/100', weight: 0.2 },
+    ];
+    expect(configuredGroupTargets(parse({ target }), ATTRIBUTES)?.map((each) => each.target.shares)).toEqual([
+      [0.5, 0.5],
+      [0, 1],
+    ]);
+    expect(() => parse({ target: [{ ...target[0], weight: 0 }] })).toThrow(/weight/);
+  });
+
   it.each([[['occupations', 'sports']], [['a+b', 'a b']], [['nurses', 'nurses!']]])(
     'has groups of the names %j',
     (names) => {

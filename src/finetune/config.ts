@@ -16,7 +16,8 @@ export { groupName } from './prompt_groups.ts';
 
 /** A target for some prompts: attributes and shares as in {@link TargetDescription}, and `for`, the prompts. */
 export interface TargetGroupDescription extends NamedPrompts {
-  readonly [attribute: string]: TargetDescription[string] | string | readonly string[] | undefined;
+  readonly weight?: number | undefined;
+  readonly [attribute: string]: TargetDescription[string] | string | readonly string[] | number | undefined;
 }
 
 /** What a configuration says under `target`: one target for all prompts, or one for each group of them. */
@@ -32,6 +33,8 @@ const targetGroup = z
     /** Prompts that follow this target: lists by name, joined by +, a text file, or the prompts themselves. */
     for: z.union([z.string().min(1), z.array(z.string().min(1)).min(1)]),
     name: z.string().min(1).max(100).optional(),
+    /** How often an iteration draws a prompt of this group, compared with the other groups: 1 when left out. */
+    weight: z.number().positive().optional(),
   })
   .catchall(describedShares) as unknown as z.ZodType<TargetGroupDescription>;
 
@@ -257,8 +260,9 @@ export function configuredGroups(target: ConfiguredTarget): readonly TargetGroup
   return Array.isArray(target) ? (target as readonly TargetGroupDescription[]) : null;
 }
 
-/** A group's target without its prompts and its name. */
-export function groupTarget({ for: _, name: __, ...description }: TargetGroupDescription): TargetDescription {
+/** A group's target without its prompts, its name and its weight. */
+export function groupTarget(group: TargetGroupDescription): TargetDescription {
+  const { for: _, name: __, weight: ___, ...description } = group;
   return description as TargetDescription;
 }
 

@@ -98,6 +98,19 @@ describe('the fairness objective', () => {
     expect(measured['distance age']).toBeCloseTo((1 / 30 + 0.2 + 1 / 6) / 2, 12);
   });
 
+  it('has no bias where one class alone is wanted, but the distance to it', async () => {
+    const { loss } = lossOf(
+      observed([
+        [0, 0],
+        [0, 2],
+        [0, 1],
+        [1, 2],
+      ]),
+    );
+    const measured = await fairnessObjective(loss, createTarget([GENDER], [1, 0])).measure(request);
+    expect(measured).toEqual({ faces: 1, 'distance gender': 0.25 });
+  });
+
   it('has no bias to tell where no image shows a face', async () => {
     const { loss } = lossOf(observed([null, null, null, null]));
     const measured = await fairnessObjective(loss, createTarget([GENDER], [0.5, 0.5])).measure(request);

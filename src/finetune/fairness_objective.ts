@@ -55,7 +55,7 @@ function countsOf(observation: Observation, target: TargetDistribution, group: s
   return [whole, ...single].map((each) => (group === '' ? each : { ...each, group }));
 }
 
-/** Share of images with a face, and bias and distance by attribute; NaN without faces. */
+/** Share of images with a face, and bias (unless one class alone is wanted) and distance by attribute; NaN without faces. */
 function describe(observation: Observation, target: TargetDistribution): Record<string, number> {
   const count = observation.selections.length;
   const faces = observation.selections.filter(({ face }) => face !== null).length / count;
@@ -63,7 +63,8 @@ function describe(observation: Observation, target: TargetDistribution): Record<
   for (const { name, counts, shares } of countsOf(observation, target, '').slice(1)) {
     const found = counts.reduce((sum, each) => sum + each, 0);
     const frequencies = counts.map((each) => each / found);
-    measured[`bias ${name}`] = pairwiseBias(frequencies);
+    // Where a single class is wanted, as of prompts that name one, being biased is the aim.
+    if (!shares.includes(1)) measured[`bias ${name}`] = pairwiseBias(frequencies);
     measured[`distance ${name}`] = totalVariation(frequencies, shares);
   }
   return measured;
@@ -81,7 +82,7 @@ function partsOf({ parts: { align, face, image } }: Pick<EvaluatedLoss, 'parts'>
  * Distributional alignment, image semantics and face realism with their weights, towards one target or the one of each prompt.
  *
  * Metrics: `align`, `face`, `image` (parts of the loss), `faces` (share of images with one), and for each attribute of the
- * target `bias NAME` (by the loss's own classifier) and `distance NAME` (total variation to the target's marginal).
+ * target `bias NAME` (by the loss's own classifier; not where the target wants one class alone) and `distance NAME` (total variation to the target's marginal).
  */
 export function fairnessObjective(
   loss: ImageLoss,

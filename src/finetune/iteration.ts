@@ -12,6 +12,7 @@ import type { DrawnLatents, DrawRequest } from './drawing.ts';
 import { chunk, drawImages, drawLatents } from './drawing.ts';
 import { GradientSum } from './gradient_sum.ts';
 import { dropFeatures } from './lora_dropout.ts';
+import { meanMetrics } from './mean_metrics.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import type { FinetuneSettings } from './settings.ts';
 
@@ -94,42 +95,59 @@ export async function computeIteration(
  * @throws Error naming how many different prompts there are, or a group that is empty
  */
 export function checkPrompts(
-  settings: Pick<FinetuneSettings, 'prompts' | 'promptGroups' | 'promptsPerIteration'>,
+  settings: Pick<FinetuneSettings, 'prompts' | 'promptGroups' | 'promptsApart' | 'promptsPerIteration'>,
   field = 'promptsPerIteration',
 ): void {
-  const { prompts, promptGroups, promptsPerIteration = 1 } = settings;
+  const { prompts, promptGroups, promptsApart = [], promptsPerIteration = 1 } = settings;
   const empty = promptGroups?.findIndex(({ length }) => length === 0) ?? -1;
   if (empty >= 0) {
     throw new Error(`promptGroups: expected prompts in every group, received none in group ${empty + 1}`);
   }
-  const available = new Set(promptGroups?.flat() ?? prompts).size;
+  const drawn = new Set(promptGroups?.flat() ?? prompts);
+  for (const prompt of promptsApart) drawn.delete(prompt);
+  const available = drawn.size;
   if (promptsPerIteration <= available) return;
   throw new Error(
     `${field}: expected at most ${available}, the number of different prompts, received ${promptsPerIteration}`,
   );
 }
 
-/** The prompts of an iteration, all different: for each a group is drawn, then one of its prompts. */
-function choosePrompts(random: Generator, settings: FinetuneSettings): string[] {
+/**
+ * The prompts of an iteration, all different: for each a group is drawn by its weight, then one of its prompts. One that is set
+ * apart is drawn again, so that the draws of the others stay what they are without it.
+ * @throws Error as {@link checkPrompts}
+ */
+export function choosePrompts(
+  random: Generator,
+  settings: Pick<
+    FinetuneSettings,
+    'prompts' | 'promptGroups' | 'groupWeights' | 'promptsApart' | 'promptsPerIteration'
+  >,
+): string[] {
   checkPrompts(settings);
-  const { prompts, promptGroups = [prompts], promptsPerIteration = 1 } = settings;
+  const { prompts, promptGroups = [prompts], groupWeights, promptsPerIteration = 1 } = settings;
+  const apart = new Set(settings.promptsApart);
   const chosen = new Set<string>();
   while (chosen.size < promptsPerIteration) {
-    // A single group draws no number, so that runs without groups stay the same.
-    const group = promptGroups[promptGroups.length === 1 ? 0 : random.integer(promptGroups.length)]!;
-    chosen.add(group[random.integer(group.length)]!);
+    const group = promptGroups[chooseGroup(random, promptGroups.length, groupWeights)]!;
+    const prompt = group[random.integer(group.length)]!;
+    if (!apart.has(prompt)) chosen.add(prompt);
   }
   return [...chosen];
 }
 
-/** Means of metrics that all have the same names. */
-function meanMetrics(all: readonly Readonly<Record<string, number>>[]): Record<string, number> {
-  return Object.fromEntries(
-    Object.keys(all[0]!).map((name) => [
-      name,
-      all.reduce((sum, metrics) => sum + metrics[name]! / all.length, 0),
-    ]),
-  );
+/** Number of a group, drawn in proportion to its weight; all weigh alike where there are no weights. */
+function chooseGroup(random: Generator, count: number, weights?: readonly number[]): number {
+  // A single group draws no number, so that runs without groups stay the same.
+  if (count === 1) return 0;
+  if (weights === undefined) return random.integer(count);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let left = random.uniform() * total;
+  const found = weights.findIndex((weight) => {
+    left -= weight;
+    return left < 0;
+  });
+  return found < 0 ? count - 1 : found;
 }
 
 /** The images of one prompt in an iteration. */

@@ -54,6 +54,10 @@ export interface FinetuneSettings {
   readonly prompts: readonly string[];
   /** Groups of the prompts: an iteration draws a group, then one of its prompts. All alike when left out. */
   readonly promptGroups?: readonly (readonly string[])[];
+  /** How often each group is drawn, compared with the others; all alike when left out. */
+  readonly groupWeights?: readonly number[];
+  /** Prompts among them that are never drawn, because they name what their target would decide. */
+  readonly promptsApart?: readonly string[];
   readonly negativePrompt: string;
   /** Fewest and most sampling steps; each iteration draws its number between them. */
   readonly samplingSteps: readonly [number, number];

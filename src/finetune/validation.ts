@@ -9,6 +9,7 @@ import type { DrawRequest } from './drawing.ts';
 import { chunk, drawImages } from './drawing.ts';
 import type { RunGuard } from './guard.ts';
 import { seedsFrom } from './iteration.ts';
+import { meanMetrics } from './mean_metrics.ts';
 import type { ImageObjective, Measurement, ObjectiveRequest } from './objective.ts';
 import { beginMeasuring } from './objective.ts';
 import type { SampleGrid } from './sample_grid.ts';
@@ -66,7 +67,11 @@ export async function validate(context: ValidationContext, adapter: Adapter): Pr
   }
   const guarded = guarding?.finish() ?? {};
   return {
-    numbers: { ...meanMetrics(measurements), ...distances(measurements, settings), ...guarded },
+    numbers: {
+      ...meanMetrics(measurements.map(({ metrics }) => metrics)),
+      ...distances(measurements, settings),
+      ...guarded,
+    },
     warnings: guard?.warnings(guarded) ?? [],
     grid: { ...size, rows },
   };
@@ -124,20 +129,6 @@ function gridRow(
     return all.slice(0, shown);
   };
   return { prompt, before: join(({ originals }) => originals), after: join(({ images }) => images) };
-}
-
-/**
- * Means over the prompts for which a number was measured: groups of prompts may have different attributes, and images of a
- * prompt no face. NaN where no prompt has it.
- */
-function meanMetrics(measurements: readonly Measurement[]): Record<string, number> {
-  const values = new Map<string, number[]>();
-  for (const { metrics } of measurements) {
-    for (const [name, value] of Object.entries(metrics))
-      values.set(name, [...(values.get(name) ?? []), ...(Number.isNaN(value) ? [] : [value])]);
-  }
-  const mean = (all: readonly number[]) => all.reduce((sum, value) => sum + value, 0) / all.length;
-  return Object.fromEntries([...values].map(([name, all]) => [name, mean(all)]));
 }
 
 /**

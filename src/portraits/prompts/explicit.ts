@@ -1,6 +1,8 @@
-/** Prompts that name attributes against what is usual, to see whether a model still obeys them. */
+/** Prompts that name attributes: against what is usual, to see whether a model still obeys them; and all occupations with a word. */
 
 import type { ExplicitPrompt } from '../../evaluate/obedience.ts';
+import { articleFor } from '../captions.ts';
+import { promptEntries, promptFor } from './index.ts';
 
 const face = (subject: string) => `a photo of the face of ${subject}, a person`;
 
@@ -24,6 +26,29 @@ export const EXPLICIT_PROMPTS: readonly ExplicitPrompt[] = Object.freeze<Explici
   { prompt: 'a young Indian woman', attributes: { gender: 'female', race: 'indian', age: 'young' } },
   { prompt: 'an old White man', attributes: { gender: 'male', race: 'wmelh', age: 'old' } },
 ]);
+
+/** Words that name a class of an attribute before an occupation: 'a photo of the face of a male nurse, a person'. */
+export const CLASS_WORDS: readonly string[] = Object.freeze([
+  'female',
+  'male',
+  'young',
+  'old',
+  'White',
+  'Asian',
+  'Black',
+  'Indian',
+]);
+
+/**
+ * The prompts of all occupations of a split with a word before the occupation: `a photo of the face of an Asian nurse, a person`.
+ * A group of them whose target is that class alone keeps a fine-tuned model obedient.
+ * @param word one of {@link CLASS_WORDS}
+ */
+export function namedOccupations(word: string, split: 'train' | 'test'): string[] {
+  return promptEntries('occupation', split).map(({ subject }) =>
+    promptFor('occupation', `${word} ${subject}`).replace(`a ${word}`, `${articleFor(word)} ${word}`),
+  );
+}
 
 /** Those of the prompts whose attributes and classes a classifier knows. */
 export function knownExplicitPrompts(

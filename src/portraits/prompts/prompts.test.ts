@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AGES, GENDERS, GROUP_COUNT, RACES } from '../scene.ts';
 import { type BiasAttribute, marginal, pairwiseBias } from './bias.ts';
-import { EXPLICIT_PROMPTS } from './explicit.ts';
+import { EXPLICIT_PROMPTS, namedOccupations } from './explicit.ts';
 import { type FAMILIES, findPrompt, PROMPT_ENTRIES, plantedDistribution, promptEntries } from './index.ts';
 
 const SIZES = [
@@ -58,6 +58,15 @@ describe('prompt lists', () => {
     const alone = EXPLICIT_PROMPTS.filter(({ attributes }) => Object.keys(attributes).join() === name);
     expect(new Set(alone.map(({ attributes }) => attributes[name]))).toEqual(new Set(classes));
     for (const { prompt } of EXPLICIT_PROMPTS) expect(findPrompt(prompt)).toBeUndefined();
+  });
+
+  it.each([
+    ['female', 'a photo of the face of a female doctor, a person'],
+    ['Asian', 'a photo of the face of an Asian doctor, a person'],
+  ])('puts the word %s before every occupation', (word, prompt) => {
+    const named = namedOccupations(word, 'train');
+    expect(named).toContain(prompt);
+    expect(new Set(named).size).toBe(promptEntries('occupation', 'train').length);
   });
 
   it('fills the templates literally', () => {

@@ -44,8 +44,8 @@ export const targetSchema = z
   .openapi('Target', { example: { gender: 'uniform' } });
 
 /**
- * A target for some prompts, as in the configuration files: `{ for: 'occupations', gender: 'uniform' }`. Besides `for` and `name`
- * its fields are the attributes and their shares.
+ * A target for some prompts, as in the configuration files: `{ for: 'occupations', gender: 'uniform' }`. Besides `for`, `name` and
+ * `weight` its fields are the attributes and their shares.
  */
 export const targetGroupSchema = z
   .looseObject({
@@ -53,6 +53,8 @@ export const targetGroupSchema = z
     for: z.union([z.string().min(1).max(200), z.array(promptSchema).min(1).max(5000)]),
     /** What the group is called in reports; the names of its sets or its first prompt when left out. */
     name: z.string().min(1).max(100).optional(),
+    /** How often a fine-tuning draws this group, compared with the others; 1 when left out. */
+    weight: z.number().positive().optional(),
   })
   .openapi('TargetGroup', { example: { for: 'occupations', gender: 'uniform' } });
 
