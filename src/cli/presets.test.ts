@@ -50,6 +50,21 @@ describe('the presets', () => {
     },
   );
 
+  it('let prompts that name a gender follow it, in three iterations of thirteen', () => {
+    const { settings, targets } = prepare('gender-explicit');
+    expect(targets.groups.map(({ name, target }) => [name, ...target.shares])).toEqual([
+      ['occupations', 0.5, 0.5],
+      ['female occupations', 1, 0],
+      ['male occupations', 0, 1],
+    ]);
+    expect(settings.groupWeights).toEqual([1, 0.15, 0.15]);
+    // Two prompts of the list name one themselves.
+    expect(settings.promptsApart).toEqual([
+      'a photo of the face of a night watchman, a person',
+      'a photo of the face of a site foreman, a person',
+    ]);
+  });
+
   it('ask for 25% old people in every gender and race', () => {
     const { shares } = prepare('gender-race-age').targets.groups[0]!.target;
     for (let cell = 0; cell < 16; cell += 2) {
@@ -59,7 +74,14 @@ describe('the presets', () => {
   });
 
   it('are listed where a name is unknown, and are no files', () => {
-    expect(presetNames()).toEqual(['gender', 'gender-race', 'gender-race-age', 'many-concepts', 'race']);
+    expect(presetNames()).toEqual([
+      'gender',
+      'gender-explicit',
+      'gender-race',
+      'gender-race-age',
+      'many-concepts',
+      'race',
+    ]);
     expect(() => resolveConfigFile('gendre')).toThrow(/received gendre; did you mean gender\?/);
   });
 });

@@ -174,6 +174,44 @@ describe('the fewest women among images at which no further one is asked for', (
   });
 });
 
+describe('images that are asked to change, of 20 with 13 of one gender and 8 of one race', () => {
+  /** Means over draws of how sure the classifier is; three images would have to change, of each attribute. */
+  function asked(targetSet: 'drawn' | 'even'): { readonly gender: number; readonly race: number } {
+    const rounds = 24;
+    const sums = { gender: 0, race: 0 };
+    for (let round = 0; round < rounds; round++) {
+      const noise = gaussianNoise({ seed: 4, index: round, stream: 'asked' }, 20 * 6);
+      const classes = Array.from({ length: 20 }, (_, i) => [
+        (i * 7) % 20 < 13 ? 0 : 1,
+        [0, 0, 1, 2, 3][i % 5]!,
+      ]);
+      const rows = classes.map((own, i) =>
+        ATTRIBUTES.map(({ classes: names }, axis) =>
+          names.map((_, k) => (k === own[axis] ? 5 : -5) + noise[i * 6 + axis * 2 + k]! / 2),
+        ),
+      );
+      const observed = observation(rows);
+      const options = { ...OPTIONS, threshold: 0.6, targetSet, draws: 2000 };
+      const { images } = assignTargets(observed, observed, uniformTarget(ATTRIBUTES), options, round);
+      for (const [axis, name] of (['gender', 'race'] as const).entries()) {
+        sums[name] += images.filter(({ targets }, i) => {
+          const { confident, class: wanted } = targets[name]!;
+          return confident && wanted !== classes[i]![axis];
+        }).length;
+      }
+    }
+    return { gender: sums.gender / rounds, race: sums.race / rounds };
+  }
+
+  test('are more than half of those that would have to where the set is even, and next to none where targets are drawn', () => {
+    const [drawn, even] = [asked('drawn'), asked('even')];
+    expect(even.gender).toBeCloseTo(2, 0);
+    expect(even.race).toBeCloseTo(1.6, 0);
+    expect(drawn.gender).toBeCloseTo(0.6, 0);
+    expect(drawn.race).toBeLessThan(0.2);
+  });
+});
+
 describe('weights', () => {
   /** One image with a sure target female; its original shows `original` (a logit margin towards male). */
   function one(original: number | null, options: Partial<LossWeights> = {}) {

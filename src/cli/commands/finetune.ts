@@ -45,9 +45,14 @@ Groups of prompts may have targets of their own:
   target:
     - { for: occupations, gender: uniform }
     - { for: sports, gender: 60/40 }
+    - { for: female occupations, gender: { female: 1 }, weight: 0.15 }
+
+"weight" says how often a group is drawn compared with the others. Prompts that name what their target would decide ("a male
+nurse" under 50/50) are set apart.
 
 Presets, for Portraits on two cores, with the constants of the method: gender, race, gender-race, gender-race-age
-(75% young and 25% old in every gender and race) and many-concepts.
+(75% young and 25% old in every gender and race) and many-concepts. gender-explicit keeps prompts that name a gender
+obedient besides.
 
 train.part is prompt, text-encoder, unet, text-encoder+unet or layers (whole weights, named by patterns).
 
