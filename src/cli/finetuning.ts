@@ -6,6 +6,7 @@ import type { Adapter } from '../diffusion/adapter.ts';
 import { writeAdapter } from '../diffusion/adapter_file.ts';
 import type { TextToImagePipeline } from '../diffusion/pipeline.ts';
 import type { CurvePoint } from '../evaluate/comparison_report.ts';
+import { evenTargetFault } from '../fairness/even_target.ts';
 import type { FinetuneResources, PreparedFinetune } from '../finetune/assemble.ts';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
 import { listCheckpoints } from '../finetune/checkpoint.ts';
@@ -86,6 +87,12 @@ export async function runFinetune(
     const apart = (settings.promptsApart ?? []).map((prompt) => ({ prompt }));
     for (const note of noteOfPrompts('set apart, for they name what the target would decide', apart))
       progress.note(note);
+    if (config.loss.targetSet === 'even') {
+      const faults = prepared.targets.groups.map(({ target }) =>
+        evenTargetFault(target, settings.imagesPerPrompt),
+      );
+      for (const fault of new Set(faults.filter((each) => each !== null))) progress.note(fault);
+    }
     const cost = await tellCost(prepared, progress);
     const title = `Fine-tuning of ${modelName(modelDirectory)}: ${describedTargetOf(config)}`;
     const texts = { title, cost, configuration: formatConfig(config) };

@@ -94,6 +94,18 @@ export function evenCounts(
   return { certain, tied: [], extra: 0 };
 }
 
+/**
+ * Shares of the classes in the sets of {@link evenCounts}, averaged where several are equally good: those of the target where its
+ * shares divide the images, and otherwise the nearest to them that so many images can have.
+ * @returns [classes], adding up to 1
+ */
+export function evenShares(total: number, shares: ArrayLike<number>): Float64Array {
+  const { certain, tied, extra } = evenCounts(total, shares);
+  const counts = Float64Array.from(certain);
+  for (const k of tied) counts[k]! += extra / tied.length;
+  return counts.map((count) => count / total);
+}
+
 /** Visits every subset of `size` of the `items`, in lexicographic order; the array is overwritten by the next visit. */
 export function visitSubsets(
   items: readonly number[],
