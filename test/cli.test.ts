@@ -83,6 +83,10 @@ describe('evenhand', () => {
     ],
     [['evaluate', '--real-images', '/nowhere'], /nowhere/],
     [['align', 'a doctor', '--target', 'size=50/50'], /expected attributes of the classifier/],
+    [
+      ['align', 'a male doctor'],
+      /expected one that leaves gender open, received 'a male doctor': what a prompt says itself is not overridden/,
+    ],
     [['demo', '--set', 'target.gender=60/50', '-o', path.join(folder, 'demo')], /the shares must sum to 1/],
     [['faces', 'bank', folder, '-o', folder], /expected the name of a file to write, but a folder is there/],
     [['train', 'vea'], /Allowed choices are vae, clip/],

@@ -10,6 +10,7 @@ import { measureEvaluation } from '../../evaluate/evaluate.ts';
 import { writeReport } from '../../evaluate/report.ts';
 import type { TargetDistribution } from '../../fairness/index.ts';
 import { targetInWords } from '../../fairness/index.ts';
+import { overriddenAttributes } from '../../fairness/overridden_attributes.ts';
 import type { FinetuneConfig } from '../../finetune/config.ts';
 import { configuredTarget, finetuneConfigSchema } from '../../finetune/config.ts';
 import type { RunInspection } from '../../finetune/run.ts';
@@ -17,7 +18,7 @@ import type { Runtime } from '../../graph/index.ts';
 import { writeFileAtomically, writeFully, writeTextAtomically } from '../../weights/atomic_file.ts';
 import { cancellable } from '../cancellation.ts';
 import { loadConfig } from '../config.ts';
-import { asUsage } from '../errors.ts';
+import { asUsage, UsageError } from '../errors.ts';
 import type { FinetuneOutcome } from '../finetuning.ts';
 import { readCurve, runFinetune } from '../finetuning.ts';
 import { fetchModel } from '../hub_models.ts';
@@ -146,6 +147,12 @@ async function run(
   const bench = asUsage(() => openMeasuringBench(runtime, model));
   const { attributes } = bench.classifier;
   const target = asUsage(() => configuredTarget(config, attributes));
+  const overridden = overriddenAttributes(prompt, target);
+  if (overridden.length > 0) {
+    throw new UsageError(
+      `prompt: expected one that leaves ${overridden.join(' and ')} open, received '${prompt}': what a prompt says itself is not overridden`,
+    );
+  }
   const plan: MeasuringPlan = {
     prompts: [prompt],
     imagesPerPrompt: options.images,
