@@ -1,4 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -86,6 +94,16 @@ describe('checkpoints', () => {
     expect(newestMetadata(root)).toMatchObject({ digest: 'abc', skipped: '2' });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(/checkpoint-00000002.*using the one before it/);
+  });
+
+  it('stop a run where they cannot be read for a reason that says nothing about them', () => {
+    saveCheckpoint(root, checkpointAt(1));
+    const file = saveCheckpoint(root, checkpointAt(2));
+    rmSync(file);
+    mkdirSync(file);
+    expect(() => loadLatestCheckpoint(root, expect.unreachable)).toThrow(
+      /checkpoint-00000002\.safetensors: cannot be read: EISDIR/,
+    );
   });
 
   it('are none where no run has been', () => {

@@ -108,12 +108,18 @@ export function newestMetadata(directory: string): Checkpoint['metadata'] | null
 /**
  * The newest checkpoint of `directory` that is whole; corrupt ones are reported and passed over.
  * @returns `null` when there is none
+ * @throws Error when one cannot be read for a reason that says nothing about it, such as missing rights or too many open files: an
+ * older one would silently give up work that is there
  */
 export function loadLatestCheckpoint(directory: string, warn: (message: string) => void): Checkpoint | null {
   for (const step of listCheckpoints(directory).reverse()) {
+    const file = fileOf(directory, step);
     try {
-      return readCheckpoint(fileOf(directory, step));
+      return readCheckpoint(file);
     } catch (error) {
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      if (syscall !== undefined && code !== 'ENOENT' && code !== 'EIO')
+        throw new Error(`${file}: cannot be read: ${(error as Error).message}`, { cause: error });
       warn(`${(error as Error).message}; using the one before it`);
     }
   }
