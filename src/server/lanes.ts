@@ -103,7 +103,7 @@ export function createLanes(
     async cancel(id) {
       for (const lane of lanes) if (await lane.cancel(id)) return;
     },
-    estimate: async (input) => (await ask('estimate', input, 'job_failed')) as EstimateOutput,
+    estimate: async (input) => (await ask('estimate', input, 'does_not_fit')) as EstimateOutput,
     checkAdapter: async (input) => (await ask('checkAdapter', input, 'does_not_fit')) as CheckAdapterOutput,
     judge: async (input) => (await ask('judge', input, 'does_not_fit')) as LiveMeasurement,
     exportAdapter: async (input, signal) =>

@@ -254,6 +254,29 @@ describe('a fine-tuning', () => {
     );
   });
 
+  it('is refused for prompts that all say themselves what the target would decide', async () => {
+    const named = { ...finetune, prompts: { train: ['a male nurse', 'a woman'], imagesPerPrompt: 2 } };
+    const answer = await fetch(`${server.url}/api/v1/estimates`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(named),
+    });
+    expect(answer.status).toBe(422);
+    const { error } = (await answer.json()) as { error: { message: string } };
+    expect(error.message).toMatch(/leave gender open, received only such as 'a male nurse'/);
+    const groups = [
+      { for: ['a nurse'], gender: 'uniform' },
+      { for: ['a male nurse'], gender: { male: 1 }, weight: 0.5 },
+    ];
+    const estimate = await call('POST', '/api/v1/estimates', {
+      ...finetune,
+      target: groups,
+      prompts: { imagesPerPrompt: 2 },
+      validation: { ...finetune.validation, prompts: 2 },
+    });
+    expect(estimate).toMatchObject({ iterations: 3 });
+  });
+
   it('follows a target for each group of prompts, and is measured group by group', async () => {
     const target = [
       { for: 'occupations', gender: 'uniform' },
