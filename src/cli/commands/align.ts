@@ -88,7 +88,7 @@ export function alignCommand(io: Io): Command {
     .option('-o, --output <folder>', 'where the report and the tokens go', path.join('runs', 'align'))
     .option('-n, --images <count>', 'images of the batch', integer(4, 1000), 40)
     .option('--iterations <count>', 'iterations at most', integer(1, 100_000), 60)
-    .option('--every <count>', 'iterations between looks at the batch', integer(1, 10_000), 10)
+    .option('--every <count>', 'iterations between looks at the batch', integer(1, 10_000), 5)
     .option('--tolerance <distance>', 'total variation to the target that is near enough', numberFrom(0))
     .option('--steps <count>', 'sampling steps of the batch', integer(1, 1000), 12)
     .option('--seed <number>', 'seed of the first image', integer(0), 1000)
