@@ -113,7 +113,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     guidanceScale: null,
     seed: 1000,
     table1: {
-      iterations: 200,
+      iterations: 400,
       prompts: 2,
       images: 8,
       steps: 6,
@@ -122,7 +122,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       measure: { prompts: 12, images: 60 },
     },
     concepts: {
-      iterations: 240,
+      iterations: 300,
       prompts: 2,
       images: 20,
       steps: 6,
@@ -141,10 +141,11 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
     scales: { runs: 20, steps: 20 },
     paths: { steps: 4 },
     grids: { prompts: 3, images: 8 },
+    // 32 images of a prompt: three young and one old in each of the eight groups of the even sets.
     age: {
-      iterations: 150,
-      prompts: 2,
-      images: 20,
+      iterations: 180,
+      prompts: 1,
+      images: 32,
       steps: 6,
       timesteps: 3,
       measure: { prompts: 20, images: 60 },
