@@ -84,8 +84,8 @@ export async function runFinetune(
     outputFolder(config.output);
     writeTextAtomically(path.join(config.output, 'config.yaml'), formatConfig(config));
     const { model, pipeline, objective, settings, guard } = prepared;
-    const apart = (settings.promptsApart ?? []).map((prompt) => ({ prompt }));
-    for (const note of noteOfPrompts('set apart, for they name what the target would decide', apart))
+    const { promptsApart = [] } = settings;
+    for (const note of noteOfPrompts('set apart, for they name what the target would decide', promptsApart))
       progress.note(note);
     if (config.loss.targetSet === 'even') {
       const faults = prepared.targets.groups.map(({ target }) =>

@@ -2,7 +2,7 @@
 
 import type { PromptSet } from '../evaluate/prompt_set.ts';
 import type { TargetDistribution } from '../fairness/index.ts';
-import { namedClasses, overriddenAttributes } from '../fairness/overridden_attributes.ts';
+import { namedClasses, overriddenPrompts } from '../fairness/overridden_attributes.ts';
 import { noteOfPrompts } from './prompts.ts';
 
 /** A prompt set whose measured prompts leave open what the target decides. */
@@ -22,27 +22,23 @@ export function partPrompts(
   target: TargetDistribution,
   known: readonly { readonly name: string; readonly classes: readonly string[] }[],
 ): PartedPrompts {
-  const overridden = new Map(measured.map(({ prompt }) => [prompt, overriddenAttributes(prompt, target)]));
-  const left = measured.filter(({ prompt }) => overridden.get(prompt)!.length === 0);
-  const [first] = measured;
-  if (left.length === 0 && first !== undefined) {
-    throw new Error(
-      `prompts: expected some that leave ${overridden.get(first.prompt)!.join(' and ')} open, ` +
-        `received only such as '${first.prompt}'`,
-    );
-  }
-  const named = measured
-    .filter(({ prompt }) => overridden.get(prompt)!.length > 0)
-    .map(({ prompt }) => ({ prompt, attributes: namedClasses(prompt, known) }));
+  const overridden = overriddenPrompts(
+    measured.map(({ prompt }) => prompt),
+    () => target,
+  );
+  const named = [...overridden].map((prompt) => ({ prompt, attributes: namedClasses(prompt, known) }));
   const obedient = named.flatMap(({ prompt, attributes }) =>
     attributes === null ? [] : [{ prompt, attributes }],
   );
-  const dropped = named.filter(({ attributes }) => attributes === null);
+  const dropped = named.filter(({ attributes }) => attributes === null).map(({ prompt }) => prompt);
   return {
-    measured: left,
+    measured: measured.filter(({ prompt }) => !overridden.has(prompt)),
     explicit: [...explicit, ...obedient],
     notes: [
-      ...noteOfPrompts('measured for obedience, for they name what the target would decide', obedient),
+      ...noteOfPrompts(
+        'measured for obedience, for they name what the target would decide',
+        obedient.map(({ prompt }) => prompt),
+      ),
       ...noteOfPrompts('left out, for they name what the target would decide', dropped),
     ],
   };

@@ -60,9 +60,9 @@ export function promptsOfFile(file: string): string[] {
 }
 
 /** What was done with some prompts and which they are, the first three of them; nothing where there are none. */
-export function noteOfPrompts(what: string, prompts: readonly { readonly prompt: string }[]): string[] {
+export function noteOfPrompts(what: string, prompts: readonly string[]): string[] {
   if (prompts.length === 0) return [];
-  const shown = prompts.slice(0, 3).map(({ prompt }) => `'${prompt}'`);
+  const shown = prompts.slice(0, 3).map((prompt) => `'${prompt}'`);
   const more = prompts.length > shown.length ? ` and ${prompts.length - shown.length} more` : '';
   return [`${what}: ${shown.join(', ')}${more}`];
 }

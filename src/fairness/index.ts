@@ -53,4 +53,5 @@ export {
   productTarget,
   targetFromShares,
   uniformTarget,
+  wantsOneClass,
 } from './target_distribution.ts';

@@ -2,7 +2,7 @@
 
 import { namesAttributes, peopleOf } from '../text/understanding/index.ts';
 import type { TargetDistribution } from './target_distribution.ts';
-import { marginalTarget } from './target_distribution.ts';
+import { marginalTarget, wantsOneClass } from './target_distribution.ts';
 
 /** Attributes that prompts are understood to name. */
 const UNDERSTOOD = Object.freeze(['gender', 'race', 'age'] as const);
@@ -19,8 +19,31 @@ export function overriddenAttributes(prompt: string, target: TargetDistribution)
     .filter(
       (name) =>
         UNDERSTOOD.some((understood) => understood === name && named[understood]) &&
-        marginalTarget(target, name).shares.filter((share) => share > 0).length > 1,
+        !wantsOneClass(marginalTarget(target, name).shares),
     );
+}
+
+/**
+ * Those of some prompts that name what their own target would decide.
+ * @throws Error where all of them do, and nothing is left to train on or to measure
+ */
+export function overriddenPrompts(
+  prompts: readonly string[],
+  targetOf: (prompt: string) => TargetDistribution,
+): ReadonlySet<string> {
+  const named = new Map(
+    prompts
+      .map((prompt) => [prompt, overriddenAttributes(prompt, targetOf(prompt))] as const)
+      .filter(([, attributes]) => attributes.length > 0),
+  );
+  const [first] = prompts;
+  if (first !== undefined && prompts.every((prompt) => named.has(prompt))) {
+    throw new Error(
+      `prompts: expected some that leave ${named.get(first)!.join(' and ')} open, received only such as '${first}': ` +
+        'what a prompt says itself is not overridden; give such prompts a target of what they say, or none',
+    );
+  }
+  return new Set(named.keys());
 }
 
 /**

@@ -182,6 +182,11 @@ export function conditionalTarget(
   return createTarget([...base.attributes, attribute], shares);
 }
 
+/** Whether one class alone is wanted, as of prompts that name it. @param shares of one attribute's classes, adding up to 1 */
+export function wantsOneClass(shares: ArrayLike<number>): boolean {
+  return Array.from(shares).filter((share) => share > 0).length === 1;
+}
+
 /**
  * The target's marginal over one of its attributes.
  * @throws where the target has no attribute of that name

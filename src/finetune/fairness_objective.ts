@@ -16,6 +16,7 @@ import {
   marginalTarget,
   sameTarget,
   sliceAssignment,
+  wantsOneClass,
 } from '../fairness/index.ts';
 import type { ClassCounts, ImageObjective, ObjectiveRequest, StagedObjective } from './objective.ts';
 
@@ -64,7 +65,7 @@ function describe(observation: Observation, target: TargetDistribution): Record<
     const found = counts.reduce((sum, each) => sum + each, 0);
     const frequencies = counts.map((each) => each / found);
     // Where a single class is wanted, as of prompts that name one, being biased is the aim.
-    if (!shares.includes(1)) measured[`bias ${name}`] = pairwiseBias(frequencies);
+    if (!wantsOneClass(shares)) measured[`bias ${name}`] = pairwiseBias(frequencies);
     measured[`distance ${name}`] = totalVariation(frequencies, shares);
   }
   return measured;

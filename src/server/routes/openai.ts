@@ -123,8 +123,7 @@ function generateRequest(asked: ImagesRequest): JobRequest {
   const parsed = generateRequestSchema.safeParse(request);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  const field =
-    { width: 'size', height: 'size', adapterScale: 'adapter_scale' }[String(path[0])] ?? String(path[0]);
+  const field = { width: 'size', height: 'size' }[String(path[0])] ?? String(path[0]);
   throw new ApiFault('invalid_request', `${field}: ${message}`, { field });
 }
 
