@@ -106,6 +106,11 @@ export function weightInput(part: LoraPart, name: string): string {
   return `${part}.${name}`;
 }
 
+/** The part that a graph input of an adapter belongs to, by its name; null for the soft tokens. */
+export function partOfInput(name: string): LoraPart | null {
+  return LORA_PARTS.find((part) => name.startsWith(`${part}.`)) ?? null;
+}
+
 /** The values of an adapter's graph inputs, by name. */
 export function adapterFeeds({ lora, softTokens, weights }: Adapter): Record<string, Float32Array> {
   const feeds: Record<string, Float32Array> = {};

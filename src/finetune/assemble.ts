@@ -219,8 +219,9 @@ function settingsOf(
   apart: ReadonlySet<string>,
   best: NonNullable<FinetuneSettings['validation']['best']>,
 ): FinetuneSettings {
-  const { optimizer, gradient, validation, sampler, microBatch, stop } = config;
+  const { gradient, validation, sampler, microBatch, stop } = config;
   const { timesteps } = gradient;
+  const { textEncoderLearningRate, ...optimizer } = config.optimizer;
   const { perIteration } = config.prompts;
   const chosen = {
     prompts,
@@ -236,6 +237,7 @@ function settingsOf(
     part: trainedPart(config),
     seed: config.seed,
     ...optimizer,
+    ...(textEncoderLearningRate === undefined ? {} : { textEncoderLearningRate }),
     ...chosen,
     ...(weighted ? { groupWeights: described!.map(({ weight = 1 }) => weight) } : {}),
     imagesPerPrompt: config.prompts.imagesPerPrompt,

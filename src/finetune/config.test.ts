@@ -50,6 +50,27 @@ describe('face models in place of the judges', () => {
   });
 });
 
+describe('a learning rate of the text encoder', () => {
+  const optimizer = { learningRate: 0.003, textEncoderLearningRate: 0.001 };
+
+  it('stands beside that of the U-Net, and belongs to what ties checkpoints to a configuration', () => {
+    const both = parse({ train: { part: 'text-encoder+unet' }, optimizer });
+    expect(both.optimizer).toMatchObject(optimizer);
+    expect(parse({ train: { part: 'layers', layers: ['to_q'] }, optimizer }).optimizer).toMatchObject(
+      optimizer,
+    );
+    const one = parse({ train: { part: 'text-encoder+unet' }, optimizer: { learningRate: 0.003 } });
+    expect(finetuneDigest(both)).not.toBe(finetuneDigest(one));
+    expect('textEncoderLearningRate' in one.optimizer).toBe(false);
+  });
+
+  it.each(['prompt', 'text-encoder', 'unet'])('is refused where %s alone is trained', (part) => {
+    expect(faultsOf({ train: { part }, optimizer })).toEqual([
+      `optimizer.textEncoderLearningRate: expected none where train.part is ${part}: it has one learning rate, optimizer.learningRate`,
+    ]);
+  });
+});
+
 describe('a finetuning configuration', () => {
   it('has the constants of the method where nothing else is said', () => {
     expect(parse()).toEqual({

@@ -178,6 +178,8 @@ const fields = z.strictObject({
     .strictObject({
       iterations: z.int().min(1).default(10_000),
       learningRate: z.number().positive().default(5e-5),
+      /** Learning rate of the text encoder where the U-Net is trained beside it; `learningRate` when left out. */
+      textEncoderLearningRate: z.number().positive().optional(),
       /** How the learning rate changes over the iterations, by diffusers' names. */
       schedule: z.enum(learningRateScheduleNames).default('constant'),
       warmupSteps: z.int().min(0).default(0),
@@ -233,10 +235,24 @@ const fields = z.strictObject({
 });
 
 /** Fields of a configuration file; sections follow METHOD. */
-export const finetuneConfigSchema = fields.refine(
-  ({ stop, validation }) => stop === undefined || validation.every > 0,
-  { path: ['stop'], message: 'expected validation.every above 0: the stop rule reads validations' },
-);
+export const finetuneConfigSchema = fields
+  .refine(({ stop, validation }) => stop === undefined || validation.every > 0, {
+    path: ['stop'],
+    message: 'expected validation.every above 0: the stop rule reads validations',
+  })
+  .refine(
+    ({ train, optimizer }) => optimizer.textEncoderLearningRate === undefined || trainsBothParts(train),
+    {
+      path: ['optimizer', 'textEncoderLearningRate'],
+      error: ({ input }) =>
+        `expected none where train.part is ${(input as z.output<typeof fields>).train.part}: it has one learning rate, optimizer.learningRate`,
+    },
+  );
+
+/** Whether text encoder and U-Net may both be trained; whole layers are chosen by name and may lie in both. */
+function trainsBothParts({ part }: { readonly part: string }): boolean {
+  return part === 'text-encoder+unet' || part === 'layers';
+}
 
 /** A checked configuration. */
 export type FinetuneConfig = Readonly<z.output<typeof finetuneConfigSchema>>;

@@ -122,6 +122,20 @@ describe('AdamW', () => {
     ).toBe(7);
   });
 
+  it('moves a parameter by a learning rate of its own, its weight decay included', () => {
+    const [mixed, fast, slow] = [start(), start(), start()];
+    const of = { first: 1e-2, second: 1e-4 } as Record<string, number>;
+    const optimizers = [mixed, fast, slow].map((parameters) => new AdamW(parameters, options));
+    for (let step = 0; step < 3; step++) {
+      optimizers[0]!.step(gradients(step), { learningRate: 1, learningRateOf: (name) => of[name]! });
+      optimizers[1]!.step(gradients(step), { learningRate: 1e-2 });
+      optimizers[2]!.step(gradients(step), { learningRate: 1e-4 });
+    }
+    expect(mixed.get('first')).toEqual(fast.get('first'));
+    expect(mixed.get('second')).toEqual(slow.get('second'));
+    expect(fast.get('second')).not.toEqual(slow.get('second'));
+  });
+
   it('resumes exactly', () => {
     const whole = start();
     const optimizer = new AdamW(whole, options);

@@ -12,6 +12,8 @@ export interface AdamWStep {
   readonly learningRate: number;
   /** Largest global gradient norm; `Infinity` for no clipping. */
   readonly clipNorm?: number;
+  /** Learning rate of a parameter by its name, where it has one of its own. */
+  readonly learningRateOf?: (name: string) => number;
 }
 
 /** What one step did. */
@@ -71,7 +73,7 @@ export class AdamW {
    */
   step(
     gradients: ReadonlyMap<string, Float32Array>,
-    { learningRate, clipNorm = Infinity }: AdamWStep,
+    { learningRate, clipNorm = Infinity, learningRateOf = () => learningRate }: AdamWStep,
   ): AdamWReport {
     for (const [name, data] of this.#parameters) {
       const received = gradients.get(name)?.length;
@@ -92,7 +94,7 @@ export class AdamW {
         gradients.get(name)!,
         this.#first.get(name)!,
         this.#second.get(name)!,
-        learningRate,
+        learningRateOf(name),
         factor,
       );
     }

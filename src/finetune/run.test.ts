@@ -3,9 +3,11 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openTinyPipeline } from '../../test/tiny_pipeline.ts';
 import type { Adapter } from '../diffusion/adapter.ts';
-import { listCheckpoints } from './checkpoint.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { listCheckpoints, loadLatestCheckpoint } from './checkpoint.ts';
 import type { ImageObjective, ObjectiveRequest } from './objective.ts';
 import { finetune } from './run.ts';
+import { tensorsOf } from './run_state.ts';
 import type { FinetuneProgress, FinetuneSettings, RunSnapshot } from './settings.ts';
 import { brightness, settings } from './testing/tiny_run.ts';
 import { initialAdapter, trainedTensors } from './trained_part.ts';
@@ -214,6 +216,41 @@ describe('finetuning the text encoder', () => {
         `weighed: expected checkpoints made with the present weights, received ones made with others: ${names} changed since`,
       );
     }
+  });
+});
+
+describe('finetuning text encoder and U-Net', () => {
+  it.each([
+    ['low-rank updates', { kind: 'text-encoder+unet', rank: 2 }],
+    ['whole layers', { kind: 'layers', patterns: ['text_encoder.*.fc1.weight', 'unet.*.to_q.weight'] }],
+  ] as const)('%s: each part moves by its own learning rate, along its schedule', async (name, part) => {
+    const choices = {
+      part,
+      iterations: 2,
+      schedule: 'linear',
+      validation: { ...settings.validation, every: 0 },
+    } as const;
+    const first = (rates: Partial<FinetuneSettings>, id: string) =>
+      run(`rates ${name} ${id}`, { ...choices, ...rates, clipNorm: 0.01 }, brightness, 1).catch(() => null);
+    const latest = async (rates: Partial<FinetuneSettings>, id: string) => {
+      await first(rates, id);
+      const { tensors } = loadLatestCheckpoint(
+        path.join(folder, `rates ${name} ${id}`, 'checkpoints'),
+        () => {},
+      )!;
+      return tensorsOf({ tensors } as Checkpoint, 'parameters');
+    };
+    const mixed = await latest({ learningRate: 0.02, textEncoderLearningRate: 0.005 }, 'mixed');
+    const fast = await latest({ learningRate: 0.02 }, 'fast');
+    const slow = await latest({ learningRate: 0.005 }, 'slow');
+    const parts = new Set<string>();
+    for (const [tensor, values] of mixed) {
+      const isText = tensor.startsWith('textEncoder.');
+      parts.add(isText ? 'text encoder' : 'U-Net');
+      expect(values, tensor).toEqual((isText ? slow : fast).get(tensor));
+    }
+    expect([...parts].sort()).toEqual(['U-Net', 'text encoder']);
+    expect(fast).not.toEqual(slow);
   });
 });
 

@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import type { Adapter } from '../diffusion/adapter.ts';
+import { partOfInput } from '../diffusion/adapter.ts';
 import type { TextToImageModel } from '../diffusion/model.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 import { loadLatestCheckpoint, newestMetadata, saveCheckpoint } from './checkpoint.ts';
@@ -83,8 +84,14 @@ export class RunState {
   update(gradients: ReadonlyMap<string, Float32Array>): number {
     const { clipNorm, iterations, schedule = 'constant', warmupSteps = 0 } = this.#settings;
     const course = { name: schedule, warmupSteps, totalSteps: iterations };
-    const learningRate = learningRateAt(course, this.#settings.learningRate, this.#iteration);
-    const report = this.#optimizer.step(gradients, { learningRate, clipNorm });
+    const rateNow = (base: number) => learningRateAt(course, base, this.#iteration);
+    const learningRate = rateNow(this.#settings.learningRate);
+    const textEncoderRate = rateNow(this.#settings.textEncoderLearningRate ?? this.#settings.learningRate);
+    const report = this.#optimizer.step(gradients, {
+      learningRate,
+      learningRateOf: (name) => (partOfInput(name) === 'textEncoder' ? textEncoderRate : learningRate),
+      clipNorm,
+    });
     this.#lossScale?.update(!report.skipped);
     if (report.skipped) this.#skipped++;
     else this.#average.update();

@@ -63,6 +63,8 @@ export interface FinetuneSettings {
   readonly samplingSteps: readonly [number, number];
   readonly guidanceScale: number;
   readonly learningRate: number;
+  /** Learning rate of what is trained in the text encoder; `learningRate` when left out. */
+  readonly textEncoderLearningRate?: number;
   /** How the learning rate changes over `iterations`; constant when left out. */
   readonly schedule?: LearningRateScheduleName;
   /** Iterations of linear growth of the learning rate, of every schedule but `constant`; 0 when left out. */
