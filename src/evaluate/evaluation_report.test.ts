@@ -6,6 +6,7 @@ import type { EvaluationReportInput } from './evaluation_report.ts';
 import { evaluationReport } from './evaluation_report.ts';
 import { kernelDistance, pairedKernelDistance } from './kernel_distance.ts';
 import { NO_FACE } from './metrics.ts';
+import { pairsByPerson } from './person_change.ts';
 import { imagesCsv, promptsCsv, reportHtml, reportJson, summaryCsv } from './report.ts';
 import { shortSpread } from './report_quality_tables.ts';
 import { cosines } from './similarity.ts';
@@ -113,6 +114,27 @@ describe('the report of two models', () => {
     expect(last!.DINO!.interval!.low).toBeLessThan(dino);
     expect(qualityChanges!.map(({ name }) => name)).toEqual(['CLIP-T']);
     expect(qualityChanges![0]!.estimate).toBeCloseTo(last!['CLIP-T']!.mean - first!['CLIP-T']!.mean, 12);
+  });
+
+  it('tells pairs that still show the same group from the others, over all prompts and by family', async () => {
+    const { qualityByPerson, families, qualityChanges } = await report;
+    const names = qualityByPerson!.map(({ name, person }) => `${name} ${person}`);
+    expect(names).toEqual(
+      ['same', 'other'].flatMap((kind) => ['CLIP-T', 'CLIP-I', 'DINO'].map((name) => `${name} ${kind}`)),
+    );
+    const pairs = pairsByPerson(before, after);
+    const [same, , , other] = qualityByPerson!;
+    expect(same!.images).toBe(pairs.same.flat().length);
+    expect(other!.images).toBe(pairs.other.flat().length);
+    // Each prompt lacks one face, the same in both: five pairs of six are of either kind.
+    expect(same!.images + other!.images).toBe(4 * 5);
+    expect(same!.change!.estimate).not.toBeCloseTo(qualityChanges![0]!.estimate, 6);
+    const sums = families!.map(({ qualityByPerson: found }) => found![0]!.images);
+    expect(sums.reduce((sum, images) => sum + images, 0)).toBe(same!.images);
+    const html = withoutImages(reportHtml(await report));
+    expect(html).toContain('of the same group');
+    expect(html).toContain('of another group');
+    expect(JSON.parse(reportJson(await report)).qualityByPerson).toHaveLength(6);
   });
 
   it('measures KID between the models in pairs, and of each to the real images', async () => {
@@ -256,6 +278,7 @@ describe('the report of two models', () => {
     expect(data.changes![1]!.shift).toBeUndefined();
     expect(data.evaluations[1]!.quality!.map(({ name }) => name)).toEqual(['CLIP-T']);
     expect(data.qualityChanges).toEqual([]);
+    expect(data.qualityByPerson).toBeUndefined();
     const [groups, clip] = [[6, 6, 6, 6], kernelDistance];
     expect(data.distances![0]).toMatchObject(
       clip(joined(after, 'clip'), joined(before, 'clip'), 3, { groups }),

@@ -16,6 +16,7 @@ import { NO_FACE } from './metrics.ts';
 import type { ExplicitPrompt } from './obedience.ts';
 import { measureObedience, obedienceChange } from './obedience.ts';
 import { arePaired, comparePairs } from './paired_change.ts';
+import { similaritiesByPerson } from './person_change.ts';
 import type {
   Comparison,
   FamilyComparison,
@@ -175,6 +176,7 @@ async function compareSet(
     evaluations,
     changes,
     qualityChanges: similar.changes,
+    ...qualityByPerson(parts, similarities, positions),
     faceChanges: {
       noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
       severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
@@ -236,6 +238,25 @@ function compareSimilarities(
       ? Object.entries(together[0]!.changes).map(([name, change]) => ({ name, ...change }))
       : [],
   };
+}
+
+/** Similarities by whether the person's group stayed, over the prompts at `positions`; nothing where images don't come in pairs. */
+function qualityByPerson(
+  [before, after]: readonly Evaluation[],
+  similarities: readonly Similarities[],
+  positions: readonly number[],
+): Pick<Comparison, 'qualityByPerson'> {
+  if (before === undefined || after === undefined || !arePaired(before, after)) return {};
+  const [first, second] = similarities.map((tables) =>
+    Object.fromEntries(
+      Object.entries(tables).map(([name, rows]) => [name, positions.map((position) => rows[position]!)]),
+    ),
+  );
+  const bootstrap = {
+    random: createGenerator({ seed: 0, stream: 'bootstrap of similarities by person' }).uniform,
+  };
+  const found = similaritiesByPerson(before, after, { before: first!, after: second! }, bootstrap);
+  return found.length === 0 ? {} : { qualityByPerson: found };
 }
 
 /** Whether some prompt shows a face in both evaluations, without which nothing can be compared. */

@@ -15,6 +15,7 @@ import {
   familiesTable,
   filesTable,
   obedienceTables,
+  personTable,
   qualityTable,
 } from './report_quality_tables.ts';
 import { REPORT_STYLE } from './report_style.ts';
@@ -43,6 +44,10 @@ const NOTES = Object.freeze({
   quality:
     'CLIP-T is the cosine between the embeddings of an image and of its prompt; CLIP-I and DINO are cosines between ' +
     'an image and the original image from the same noise. Intervals come from images resampled within prompts.',
+  person:
+    'A pair is the original image and the one from the same noise; the group is the class in every attribute that the classifier ' +
+    'knows, and pairs without a face in both are left out. An encoder may find some people less like a prompt than others, so that ' +
+    'CLIP-T changes with who is shown though nothing else does: pairs of the same group tell what became of the rest.',
   distances:
     'The estimate is unbiased, so that it lies about zero, above or below, where two sets follow one distribution. ' +
     'Between two models, images from the same noise count as pairs. Intervals come from the jackknife.',
@@ -78,6 +83,7 @@ export function reportHtml(data: ReportData): string {
     explained('Drift', driftTables(data), NOTES.drift),
     explained('Prompts that name attributes', obedienceTables(data), NOTES.obedience),
     explained('Image similarity', qualityTable(data), NOTES.quality),
+    explained('Image similarity and the person shown', personTable(data), NOTES.person),
     explained('Image distance', distancesTable(data), NOTES.distances),
     section('Faces', facesTable(data)),
     section('Shares', names.map((name) => sharesTable(evaluations, name)).join('')),

@@ -12,6 +12,7 @@ import type { Interval } from './intervals.ts';
 import type { KernelDistance } from './kernel_distance.ts';
 import type { Summary } from './metrics.ts';
 import type { Obedience, ObedienceChange } from './obedience.ts';
+import type { SimilarityByPerson } from './person_change.ts';
 import type { ProvenanceFile } from './provenance.ts';
 
 /** A file that took part: a model, an adapter or a classifier. */
@@ -90,6 +91,8 @@ export interface Comparison {
   readonly changes?: readonly AttributeChange[];
   /** Change of the quality measures that both have. */
   readonly qualityChanges?: readonly QualityChange[];
+  /** Quality measures by whether an image and its original show a person of the same group. */
+  readonly qualityByPerson?: readonly SimilarityByPerson[];
   /** Change of the rates of images without a face or with several. */
   readonly faceChanges?: Readonly<Record<keyof FaceRates, RateChange | null>>;
 }

@@ -153,6 +153,29 @@ export function qualityTable({ evaluations, qualityChanges = [] }: ReportData): 
   return table('Similarity to the prompt and to the original image', head, rows);
 }
 
+/** Quality measures by whether the person's group stayed, or nothing where images don't come in pairs. */
+export function personTable(data: ReportData): string {
+  const { qualityByPerson = [] } = data;
+  if (qualityByPerson.length === 0) return '';
+  const [first, last] = ends(data);
+  const rows = qualityByPerson.map(({ name, person, before, after, change, prompts, images }) => [
+    name,
+    person === 'same' ? 'of the same group' : 'of another group',
+    decimal(before),
+    decimal(after),
+    decimal(change?.estimate),
+    range(change),
+    String(prompts),
+    String(images),
+  ]);
+  const head = ['Measure', 'Person', first, last, 'Change', '95% interval', 'Prompts', 'Images'];
+  return table(
+    'The same by whether the person from the same noise is still one of the same group',
+    head,
+    rows,
+  );
+}
+
 /** KID between sets of images, or nothing where it wasn't measured. */
 export function distancesTable({ distances = [] }: ReportData): string {
   if (distances.length === 0) return '';

@@ -7,6 +7,7 @@ import { measureEvaluation } from '../../evaluate/evaluate.ts';
 import type { FigureStyle } from '../../evaluate/figures.ts';
 import { lightTheme, rasterizeSvg } from '../../evaluate/figures.ts';
 import { similarityTables } from '../../evaluate/image_comparison.ts';
+import { similaritiesByPerson } from '../../evaluate/person_change.ts';
 import { summarizeSimilarities } from '../../evaluate/similarity.ts';
 import { uniformTarget } from '../../fairness/index.ts';
 import type { DrawnFigure, Laboratory, Published, ResultNumber } from './types.ts';
@@ -74,6 +75,34 @@ export async function similarityNumbers(
       interval: INTERVALS.images,
       deviation: standardDeviation,
       published: published?.[measure] ?? null,
+    }),
+  );
+}
+
+/**
+ * Change of CLIP-T from the original's images over the pairs that still show a person of the same group, and over those that show
+ * another: `CLIP-T change, same person` and `CLIP-T change, other person`.
+ */
+export async function personNumbers(
+  lab: Laboratory,
+  row: string,
+  evaluation: Evaluation,
+  original: Evaluation,
+): Promise<ResultNumber[]> {
+  const { dimensions = {}, texts } = await lab.features(evaluation.prompts.map(({ prompt }) => prompt));
+  const tables = {
+    before: similarityTables(original, null, dimensions, texts),
+    after: similarityTables(evaluation, null, dimensions, texts),
+  };
+  const random = createGenerator({ seed: 0, stream: 'bootstrap of similarities by person' }).uniform;
+  return similaritiesByPerson(original, evaluation, tables, { random }).map(({ name, person, change }) =>
+    resultNumber({
+      row,
+      measure: `${name} change, ${person} person`,
+      value: change!.estimate,
+      low: change!.low,
+      high: change!.high,
+      interval: INTERVALS.images,
     }),
   );
 }

@@ -159,5 +159,6 @@ function short(value: number): string {
   if (!Number.isFinite(value)) return 'not known';
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  return size >= 0.01 && size < 1000 ? value.toFixed(size < 10 ? 2 : 1) : value.toExponential(1);
+  if (size < 0.0005 || size >= 1000) return value.toExponential(1);
+  return value.toFixed(size < 0.1 ? 3 : size < 10 ? 2 : 1);
 }

@@ -2,7 +2,7 @@
 
 import type { BarGroup } from '../../evaluate/figures.ts';
 import { comparisonBars } from '../../evaluate/figures.ts';
-import { biasNumber, chartFigure, similarityNumbers } from './measures.ts';
+import { biasNumber, chartFigure, personNumbers, similarityNumbers } from './measures.ts';
 import { TABLE_1, TABLE_2 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
 import type { DrawnFigure, FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
@@ -37,6 +37,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
     numbers.push(
       biasNumber(name, tuned, ['gender'], TABLE_1[name]),
       ...(await similarityNumbers(lab, name, tuned, original, TABLE_1[name])),
+      ...(await personNumbers(lab, name, tuned, original)),
     );
   }
   const figure = biasBars('table-1', 'Gender bias by trained part', numbers, 'gender bias');
@@ -72,17 +73,19 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
       prompts: lab.prompts(list, 'test', budget.measure.prompts),
       imagesPerPrompt: budget.measure.images,
     };
-    for (const [label, adapted] of [
-      ['original', null],
-      ['debiased', run],
+    const original = await lab.measure(null, what);
+    const debiased = await lab.measure(run, what);
+    for (const [label, found] of [
+      ['original', original],
+      ['debiased', debiased],
     ] as const) {
       const row = `${list}, ${label}`;
-      const found = await lab.measure(adapted, what);
       for (const names of [['gender'], ['race'], ['gender', 'race']]) {
         numbers.push(biasNumber(row, found, names, TABLE_2[row]));
       }
       numbers.push(...(await similarityNumbers(lab, row, found, null, TABLE_2[row])));
     }
+    numbers.push(...(await personNumbers(lab, `${list}, debiased`, debiased, original)));
   }
   const figures = ['gender bias', 'race bias', 'gender x race bias'].map((measure) =>
     biasBars(`table-2-${measure.replaceAll(' ', '-')}`, `${measure} by concept`, numbers, measure),
