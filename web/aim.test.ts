@@ -82,6 +82,24 @@ describe('an aim', () => {
   });
 });
 
+describe('a learning rate of the text encoder', () => {
+  const rates = { learningRate: 0.003, textEncoderLearningRate: 0.001 };
+  const requested = (fields: object) =>
+    jobRequestSchema.parse(
+      finetuneRequest(readFinetuneSettings({ ...stored([group(0)]), ...rates, ...fields }), ATTRIBUTES),
+    );
+
+  it('is sent where the U-Net is trained beside it and it is another', () => {
+    const part = 'text-encoder+unet';
+    expect(requested({ part })).toMatchObject({ train: { part }, optimizer: rates });
+    for (const fields of [{ part: 'unet' }, { part: 'prompt' }, { part, textEncoderLearningRate: 0 }]) {
+      const { optimizer } = requested(fields) as { optimizer: object };
+      expect(optimizer).toMatchObject({ learningRate: 0.003 });
+      expect(optimizer).not.toHaveProperty('textEncoderLearningRate');
+    }
+  });
+});
+
 describe('a request by group', () => {
   const groups = [
     group(0),

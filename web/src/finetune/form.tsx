@@ -181,6 +181,16 @@ export function FinetuneForm({
             most={1}
             onChange={(learningRate) => change({ learningRate })}
           />
+          {settings.part === 'text-encoder+unet' && (
+            <NumberField
+              label="Learning rate, text encoder"
+              step="any"
+              value={settings.textEncoderLearningRate}
+              least={0}
+              most={1}
+              onChange={(textEncoderLearningRate) => change({ textEncoderLearningRate })}
+            />
+          )}
           <NumberField
             label="Sampling steps"
             value={settings.steps}
@@ -227,6 +237,8 @@ export function FinetuneForm({
         </div>
         <p className="hint">
           0 timesteps means all; 0 validations means none, and then there is no best checkpoint.
+          {settings.part === 'text-encoder+unet' &&
+            ' A text encoder at 0 has the learning rate of the U-Net.'}
         </p>
         <Switch
           label="End once on target"

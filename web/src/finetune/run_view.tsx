@@ -177,6 +177,7 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
   const warnings = log.flatMap(({ iteration, warnings: all = [] }) =>
     all.map((text) => `Iteration ${iteration}: ${text}`),
   );
+  const { learningRate, textEncoderLearningRate } = job.request.optimizer;
   const validated = log.findLast(({ validation }) => validation?.distance !== undefined);
   return (
     <article className="stack" aria-label="Fine-tuning">
@@ -184,7 +185,8 @@ export function FinetuneRunView({ id, theme }: { readonly id: string; readonly t
         <h2>{describeFinetuning(job)}</h2>
         <p className="small muted">
           {moment(job.createdAt)} · {job.request.train.part} · {job.request.prompts.imagesPerPrompt} images a
-          prompt · learning rate {job.request.optimizer.learningRate}
+          prompt · learning rate {learningRate}
+          {textEncoderLearningRate !== undefined && `, text encoder ${textEncoderLearningRate}`}
         </p>
       </header>
       {!isOver && (

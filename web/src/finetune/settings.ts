@@ -31,6 +31,8 @@ export interface FinetuneSettings extends Aim {
   readonly imagesPerPrompt: number;
   readonly steps: number;
   readonly learningRate: number;
+  /** Learning rate of the text encoder where the U-Net is trained beside it; 0 for the same. */
+  readonly textEncoderLearningRate: number;
   /** Timesteps an iteration takes its gradient from; 0 for all. */
   readonly timesteps: number;
   /** Weight of the loss that keeps the rest of the image. */
@@ -59,6 +61,7 @@ export function readFinetuneSettings(stored: unknown): FinetuneSettings {
     imagesPerPrompt: whole('imagesPerPrompt', 16, 1, 1024),
     steps: whole('steps', 8, 1, 1000),
     learningRate: numeric(fields.learningRate, 0.001, 1e-9, 1),
+    textEncoderLearningRate: numeric(fields.textEncoderLearningRate, 0, 0, 1),
     timesteps: whole('timesteps', 4, 0, 1000),
     imageWeight: numeric(fields.imageWeight, 4, 0, 1000),
     validateEvery: whole('validateEvery', 20, 0, 1_000_000),
@@ -117,7 +120,7 @@ export function finetuneRequest(
   attributes: readonly AttributeClasses[],
 ): FinetuneRequest {
   const { model, name, source, byGroup, groups, part, rank } = settings;
-  const { imagesPerPrompt, steps, timesteps, validateEvery } = settings;
+  const { imagesPerPrompt, steps, timesteps, validateEvery, textEncoderLearningRate } = settings;
   const own = source.from === 'own' ? linesOf(source) : source.set;
   return {
     kind: 'finetune',
@@ -134,6 +137,7 @@ export function finetuneRequest(
     optimizer: {
       iterations: settings.iterations,
       learningRate: settings.learningRate,
+      ...(part === 'text-encoder+unet' && textEncoderLearningRate > 0 ? { textEncoderLearningRate } : {}),
       // The average looks back over the last fifth of the run at most, as short runs need it.
       averageDecay: Math.min(0.996, Math.max(0, 1 - 5 / settings.iterations)),
     },
