@@ -73,7 +73,7 @@ describe('the official OpenAI client', () => {
     expect((await client.models.retrieve('tiny')).owned_by).toBe('evenhand');
     await expect(client.models.retrieve('missing')).rejects.toBeInstanceOf(OpenAI.NotFoundError);
     const wrong = client.images.generate({ prompt: 'x', size: '17x16' as never });
-    await expect(wrong).rejects.toMatchObject({ status: 422, code: 'does_not_fit', param: 'width' });
+    await expect(wrong).rejects.toMatchObject({ status: 422, code: 'does_not_fit', param: 'size' });
     const empty = client.images.generate({ prompt: '' });
     await expect(empty).rejects.toMatchObject({
       status: 400,
@@ -167,6 +167,19 @@ describe("AUTOMATIC1111's routes", () => {
     });
     const read = await post('png-info', { image: half!.image.toString('base64') });
     expect(read.body.parameters).toMatchObject({ Prompt: 'a <lora:fair:0.5> judge', 'Adapter scale': '0.5' });
+  });
+
+  it.each([
+    [{ adapter_scale: 0.5 }, 'adapter_scale', /^422 adapter_scale: expected an adapter beside it/],
+    [{ model: 'tiny:nobody' }, 'model', /^422 model: expected the id or name of an adapter, received nobody/],
+    [{ size: '33x32' }, 'size', /^422 size: expected a multiple of \d+ pixels, received 33/],
+  ])("OpenAI's clients are told of %j by the name of their own field", async (fields, param, message) => {
+    const asked = client.images.generate({ prompt: 'a judge', model: 'tiny', ...fields } as never);
+    const error = (await asked.then(
+      () => null,
+      (fault: unknown) => fault,
+    )) as { param: string; message: string } | null;
+    expect([error?.param, error?.message]).toEqual([param, expect.stringMatching(message)]);
   });
 
   it.each([

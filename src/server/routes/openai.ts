@@ -76,7 +76,7 @@ export function addOpenAiRoutes(app: App, context: ServerContext): void {
       });
     }
     const key = c.req.valid('header')['idempotency-key'] ?? null;
-    const row = await submitJob(context, generateRequest(asked), c.get('caller'), key);
+    const row = await inOpenAiWords(submitJob(context, generateRequest(asked), c.get('caller'), key));
     if (asked.stream) return streamImages(c, context, asked, row) as never;
     const finished = await awaitJob(context, row.id, c.req.raw.signal);
     const { images } = resultOf<z.infer<typeof generateResultSchema>>(finished);
@@ -123,8 +123,42 @@ function generateRequest(asked: ImagesRequest): JobRequest {
   const parsed = generateRequestSchema.safeParse(request);
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
-  const field = { width: 'size', height: 'size' }[String(path[0])] ?? String(path[0]);
+  const field = openAiField(String(path[0]));
   throw new ApiFault('invalid_request', `${field}: ${message}`, { field });
+}
+
+/** Fields of OpenAI's requests by the fields of jobs that they become, where the names differ. */
+const OPENAI_FIELDS: Readonly<Record<string, string>> = Object.freeze({
+  width: 'size',
+  height: 'size',
+  prompts: 'prompt',
+  imagesPerPrompt: 'n',
+  negativePrompt: 'negative_prompt',
+  guidanceScale: 'guidance_scale',
+  adapter: 'model',
+  adapterScale: 'adapter_scale',
+});
+
+function openAiField(field: string): string {
+  return OPENAI_FIELDS[field] ?? field;
+}
+
+/** The outcome of submitting a job; a fault that names a field of jobs names the field of OpenAI's that it came from. */
+async function inOpenAiWords<T>(submitted: Promise<T>): Promise<T> {
+  try {
+    return await submitted;
+  } catch (error) {
+    if (!(error instanceof ApiFault) || error.field === null) throw error;
+    const { code, message, field: known, retryAfter, job } = error;
+    const field = openAiField(known);
+    const told = message.startsWith(known) ? field + message.slice(known.length) : message;
+    throw new ApiFault(code, told, {
+      field,
+      cause: error,
+      ...(retryAfter === null ? {} : { retryAfter }),
+      ...(job === null ? {} : { job }),
+    });
+  }
 }
 
 function qualityOf({ quality }: ImagesRequest): keyof typeof STEPS {
