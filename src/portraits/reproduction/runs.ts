@@ -39,6 +39,8 @@ export interface RunChoice {
   readonly mode?: string;
   /** The method's for the target when left out. */
   readonly confidence?: number;
+  /** Weight of the image semantics loss; the method's when left out. */
+  readonly imageWeight?: number;
   readonly seed?: number;
   readonly validation?: Readonly<Record<string, unknown>>;
 }
@@ -54,7 +56,7 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
   const { part, concepts = false, mode = 'adjusted', seed = 1, validation = { every: 0 } } = choice;
   const target = TARGETS[choice.target];
   const losses = choice.target === 'gender' ? LOSSES.gender : LOSSES.joint;
-  const { confidence = losses.confidence } = choice;
+  const { confidence = losses.confidence, imageWeight = losses.imageWeight } = choice;
   const { guidanceScale } = budget;
   return {
     seed,
@@ -63,7 +65,7 @@ export function runFields({ budget }: Laboratory, run: RunBudget, choice: RunCho
     prompts: { train: 'occupations', perIteration: run.prompts, imagesPerPrompt: run.images },
     sampler: { steps: [run.steps, run.steps], ...(guidanceScale === null ? {} : { guidanceScale }) },
     gradient: { mode, branches: 'conditional', timesteps: run.timesteps },
-    loss: { ...losses, confidence, ratios: RATIOS },
+    loss: { ...losses, confidence, imageWeight, ratios: RATIOS },
     optimizer: {
       iterations: run.iterations,
       learningRate: LEARNING_RATES[part],

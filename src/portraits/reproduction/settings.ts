@@ -29,7 +29,7 @@ export interface Budget {
   /** Least confidence of a target that counts: the method's .8 was made for more images a prompt. */
   readonly table1: RunBudget & { readonly confidence: number; readonly measure: MeasureBudget };
   /** Many concepts at once: tables 2 and figure 8 share the run. */
-  readonly concepts: RunBudget & { readonly measure: MeasureBudget };
+  readonly concepts: RunBudget & { readonly imageWeight: number; readonly measure: MeasureBudget };
   readonly lossCurves: RunBudget & { readonly averageOver: number; readonly learningRate: number };
   readonly scales: { readonly runs: number; readonly steps: number };
   /** Steps of the sampler in the drawing of the gradient paths. */
@@ -73,6 +73,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       images: 3,
       steps: 2,
       timesteps: 1,
+      imageWeight: 4,
       measure: { prompts: 1, images: 3 },
     },
     lossCurves: {
@@ -122,11 +123,12 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       measure: { prompts: 12, images: 60 },
     },
     concepts: {
-      iterations: 300,
+      iterations: 450,
       prompts: 2,
       images: 20,
       steps: 6,
       timesteps: 3,
+      imageWeight: 4,
       measure: { prompts: 8, images: 120 },
     },
     lossCurves: {

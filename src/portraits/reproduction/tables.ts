@@ -55,10 +55,13 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
 
 /** The run that debiases gender and race over all concepts, which table 2 and figure 8 measure. */
 export function trainConcepts(lab: Laboratory): Promise<FinishedRun> {
-  const fields = runFields(lab, lab.budget.concepts, {
+  const { concepts: budget } = lab.budget;
+  const { imageWeight } = budget;
+  const fields = runFields(lab, budget, {
     target: 'gender x race',
     part: 'text-encoder+unet',
     concepts: true,
+    imageWeight,
   });
   return lab.train('many-concepts', fields);
 }
