@@ -82,6 +82,17 @@ describe('the whole method on Portraits, in small', () => {
     expect(rows('prompts.csv')).toBe(2 * 15);
     const { similarity } = outcome as unknown as { similarity: Record<string, Record<string, number>> };
     expect(Object.keys(similarity['fine-tuned']!)).toEqual(['CLIP-T', 'CLIP-I', 'DINO']);
+    // What became of CLIP-T is told apart by whether the person's group stayed; every pair of faces is of one kind.
+    const byPerson = result.events().flatMap(({ text }) => {
+      const found = /^CLIP-T changed by .* in (\d+) images that show (the same|another) group/.exec(
+        String(text),
+      );
+      return found === null ? [] : [Number(found[1])];
+    });
+    const { qualityByPerson } = JSON.parse(readFileSync(at('report', 'report.json'), 'utf8'));
+    const pairs = qualityByPerson.filter(({ name }: { name: string }) => name === 'CLIP-T');
+    expect(byPerson).toEqual(pairs.map(({ images }: { images: number }) => images));
+    expect(byPerson.reduce((sum, images) => sum + images, 0)).toBe(4);
   });
 
   it('aligns one prompt: tokens, shares before and after, and nothing to do where the target is met', async () => {

@@ -295,7 +295,7 @@ async function encodeReal(
 
 /** The main numbers, line by line. */
 function announce(
-  { evaluations, changes = [], distances = [], obedienceChange }: ReportData,
+  { evaluations, changes = [], distances = [], qualityByPerson = [], obedienceChange }: ReportData,
   progress: Progress,
 ): void {
   for (const { label, attributes, quality = [], faces, obedience } of evaluations) {
@@ -320,6 +320,14 @@ function announce(
         `drift of ${attribute}: ${shift.estimate.toFixed(3)}, floor ${shift.floor.toFixed(3)}, p ${shift.pValue.toFixed(3)}`,
       );
     }
+  }
+  for (const { name, person, change, images } of qualityByPerson) {
+    if (change === null) continue;
+    const interval = `[${change.low.toFixed(3)}, ${change.high.toFixed(3)}]`;
+    progress.note(
+      `${name} changed by ${change.estimate.toFixed(3)} ${interval} in ${images} images that show ` +
+        `${person === 'same' ? 'the same' : 'another'} group of people as the original's`,
+    );
   }
   for (const { features, from, to, estimate, low, high } of distances) {
     const interval = `[${low.toFixed(5)}, ${high.toFixed(5)}]`;
