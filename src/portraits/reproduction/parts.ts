@@ -7,7 +7,7 @@ import { figure8, figure9 } from './people_figures.ts';
 import { CONCEPTS } from './runs.ts';
 import type { Budget, MeasureBudget, RunBudget } from './settings.ts';
 import { GUIDANCE_SCALES, LEARNING_RATES } from './settings.ts';
-import { table1, table2 } from './tables.ts';
+import { TRAINED, table1, table2, trainedBudget } from './tables.ts';
 import type { Laboratory, PartResult } from './types.ts';
 
 /** A part. */
@@ -60,7 +60,9 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
     name: 'table-1',
     summary: 'prompt prefix, text encoder, U-Net or both: bias, CLIP-T, CLIP-I, DINO',
     settings: ({ table1: budget }) => [budget, LEARNING_RATES],
-    units: (budget) => 4 * trainUnits(budget.table1) + measureUnits(budget, budget.table1.measure, 5),
+    units: (budget) =>
+      TRAINED.reduce((sum, [, part]) => sum + trainUnits(trainedBudget(budget.table1, part)), 0) +
+      measureUnits(budget, budget.table1.measure, 1 + TRAINED.length),
     make: table1,
   },
   {

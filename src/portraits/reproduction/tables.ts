@@ -5,14 +5,24 @@ import { comparisonBars } from '../../evaluate/figures.ts';
 import { biasNumber, chartFigure, personNumbers, similarityNumbers } from './measures.ts';
 import { TABLE_1, TABLE_2 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
+import type { Budget, RunBudget } from './settings.ts';
 import type { DrawnFigure, FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
 
-const TRAINED = Object.freeze([
+/** Rows of table 1 and the parts that they train. */
+export const TRAINED = Object.freeze([
   ['prompt prefix', 'prompt'],
   ['text encoder', 'text-encoder'],
   ['U-Net', 'unet'],
   ['text encoder and U-Net', 'text-encoder+unet'],
 ] as const);
+
+/** The size of table 1's run that trains `part`. */
+export function trainedBudget(
+  { textEncoderIterations, ...budget }: Budget['table1'],
+  part: (typeof TRAINED)[number][1],
+): RunBudget {
+  return part === 'text-encoder' ? { ...budget, iterations: textEncoderIterations } : budget;
+}
 
 /** Table 1: gender bias, CLIP-T, CLIP-I and DINO by trained part, on held-out occupations. */
 export async function table1(lab: Laboratory): Promise<PartResult> {
@@ -31,7 +41,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
     const { confidence } = budget;
     const run = await lab.train(
       `table-1-${part}`,
-      runFields(lab, budget, { target: 'gender', part, confidence }),
+      runFields(lab, trainedBudget(budget, part), { target: 'gender', part, confidence }),
     );
     const tuned = await lab.measure(run, what);
     numbers.push(
@@ -44,8 +54,8 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
   return {
     title: 'Table 1: what is trained',
     text: [
-      `Each part was finetuned for ${sizeInWords(budget)} towards equal shares of ` +
-        `women and men, and measured on ${what.prompts.length} held-out occupations, ${what.imagesPerPrompt} images of each, ` +
+      `Each part was finetuned for ${sizeInWords(budget)}, the text encoder alone for ${budget.textEncoderIterations} of them, ` +
+        `towards equal shares of women and men, and measured on ${what.prompts.length} held-out occupations, ${what.imagesPerPrompt} images of each, ` +
         'by a classifier that no training has seen. CLIP-I and DINO compare with the original model from the same noise.',
     ],
     numbers,
