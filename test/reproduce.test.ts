@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -41,6 +42,18 @@ describe('evenhand reproduce', () => {
         for (const file of files) expect(statSync(at('results', file)).size, file).toBeGreaterThan(500);
         expect((await sharp(at('results', files.at(-1))).metadata()).width, name).toBeGreaterThan(200);
       }
+    }
+    // The adapters of the tables' and figure 9's runs lie beside the numbers.
+    const adapters = Object.values<{ adapters?: { file: string; sha256: string }[] }>(parts).flatMap(
+      (part) => part.adapters ?? [],
+    );
+    expect(adapters.map(({ file }) => path.basename(file, '.safetensors'))).toEqual([
+      ...['prompt', 'text-encoder', 'unet', 'text-encoder+unet'].map((part) => `table-1-${part}`),
+      ...['many-concepts', 'gender-race-age'],
+    ]);
+    for (const { file, sha256 } of adapters) {
+      const bytes = readFileSync(at('results', file));
+      expect(createHash('sha256').update(bytes).digest('hex'), file).toBe(sha256);
     }
     const page = readFileSync(at('results', 'index.md'), 'utf8');
     expect(page).toContain('*0.67 ± 0.29*');

@@ -10,7 +10,7 @@ import {
   PARTS,
   readParts,
   unitsOf,
-  writeFigures,
+  writePart,
   writeResults,
 } from '../portraits/reproduction/index.ts';
 import { Failure } from './errors.ts';
@@ -88,7 +88,7 @@ export async function runReproduction(
       try {
         const result = await part.make(lab);
         const seconds = (performance.now() - started) / 1000;
-        done[part.name] = writeFigures(output, result, { digest: digests[part.name]!, seconds });
+        done[part.name] = writePart(output, result, { digest: digests[part.name]!, seconds });
         page = write();
         progress.note(`${part.name} is done: ${path.relative('.', page)}`);
       } catch (error) {

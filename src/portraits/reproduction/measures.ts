@@ -5,12 +5,12 @@ import { bootstrapInterval } from '../../evaluate/bootstrap.ts';
 import type { Evaluation } from '../../evaluate/evaluate.ts';
 import { measureEvaluation } from '../../evaluate/evaluate.ts';
 import type { FigureStyle } from '../../evaluate/figures.ts';
-import { lightTheme, rasterizeSvg } from '../../evaluate/figures.ts';
+import { lightTheme, lineChart, rasterizeSvg } from '../../evaluate/figures.ts';
 import { similarityTables } from '../../evaluate/image_comparison.ts';
 import { similaritiesByPerson } from '../../evaluate/person_change.ts';
 import { summarizeSimilarities } from '../../evaluate/similarity.ts';
 import { uniformTarget } from '../../fairness/index.ts';
-import type { DrawnFigure, Laboratory, Published, ResultNumber } from './types.ts';
+import type { DrawnFigure, FinishedRun, Laboratory, Published, ResultNumber } from './types.ts';
 
 /** What intervals are, as results say it. */
 export const INTERVALS = Object.freeze({
@@ -119,6 +119,40 @@ export function meanWithInterval(values: readonly number[]): {
   const method = 'percentile' as const;
   const { low, high } = bootstrapInterval([values], ([sample]) => mean(sample!), { random, method });
   return { value: mean(values), low, high };
+}
+
+/** How strongly the lines of a training figure are smoothed: they average over some 30 iterations. */
+const SMOOTHING = 0.97;
+
+/** Metrics of runs' own images by iteration, smoothed, as they were logged while training. */
+export function trainingFigure(
+  name: string,
+  title: string,
+  lines: readonly { readonly label: string; readonly run: FinishedRun; readonly metric: string }[],
+): DrawnFigure {
+  const caption =
+    "Of each iteration's own images, by the classifier of the loss; few images of a prompt differ by chance alone, so that no line can " +
+    'come down to zero.';
+  return chartFigure(name, caption, (style) =>
+    lineChart(
+      {
+        title,
+        description: `${title} on training prompts, by iteration.`,
+        xLabel: 'iteration',
+        yLabel: 'training prompts',
+        series: lines.map(({ label, run, metric }) => ({
+          label,
+          smoothing: SMOOTHING,
+          points: run.log.flatMap(({ iteration, metrics }) => {
+            const y = metrics[metric];
+            return typeof y === 'number' ? [{ x: iteration, y }] : [];
+          }),
+        })),
+        yRange: [0, 0],
+      },
+      style,
+    ),
+  );
 }
 
 /** A chart as SVG and PNG, which look the same on every machine. */

@@ -4,7 +4,14 @@ import { contactSheets } from '../../evaluate/contact_sheets.ts';
 import type { Evaluation } from '../../evaluate/evaluate.ts';
 import { dotPlot } from '../../evaluate/figures.ts';
 import { wilsonInterval } from '../../evaluate/intervals.ts';
-import { biasNumber, chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
+import {
+  biasNumber,
+  chartFigure,
+  INTERVALS,
+  meanWithInterval,
+  resultNumber,
+  trainingFigure,
+} from './measures.ts';
 import { runFields, sizeInWords } from './runs.ts';
 import { trainConcepts } from './tables.ts';
 import type { DrawnFigure, Laboratory, PartResult, ResultNumber } from './types.ts';
@@ -86,7 +93,15 @@ export async function figure9(lab: Laboratory): Promise<PartResult> {
         'groups 75% young and 25% old people. "distance to 25%" is the mean over occupations of the absolute difference.',
     ],
     numbers,
-    figures: [figure],
+    figures: [
+      figure,
+      trainingFigure(
+        'figure-9-training',
+        'Distance to the target while training',
+        ['gender', 'race', 'age'].map((name) => ({ label: name, run, metric: `distance ${name}` })),
+      ),
+    ],
+    runs: [run],
   };
 }
 

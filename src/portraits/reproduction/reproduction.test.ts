@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import type { BiasCurve } from './mode_comparison.ts';
 import { commonLevel, iterationsTo } from './mode_comparison.ts';
 import type { Part } from './parts.ts';
 import { commonSettings, PARTS, unitsOf } from './parts.ts';
-import { readParts, resultsCsv, resultsPage, writeFigures, writeResults } from './results.ts';
+import { readParts, resultsCsv, resultsPage, writePart, writeResults } from './results.ts';
 import type { Budget } from './settings.ts';
 import { BUDGETS } from './settings.ts';
 
@@ -91,6 +91,8 @@ describe('the parts', () => {
   });
 });
 
+const SHA256_OF_ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
+
 describe('what a part follows from', () => {
   const full = BUDGETS.full;
   const changed: [string, Budget, string[]][] = [
@@ -121,19 +123,27 @@ describe('what a part follows from', () => {
         ...{ title: 'T', text: [], numbers: [], seconds: 1, digest, figures: [{ caption: 'C', files }] },
       });
       const png = Buffer.from('png');
+      const file = path.join(folder, 'adapter.safetensors');
+      writeFileSync(file, 'abc');
       const drawn = { name: 'a', caption: 'C', svg: null, png };
-      const kept = writeFigures(
+      const kept = writePart(
         folder,
-        { title: 'T', text: [], numbers: [], figures: [drawn] },
+        { title: 'T', text: [], numbers: [], figures: [drawn], runs: [{ name: 'run', file }] },
         { digest: 'd', seconds: 1 },
       );
+      expect(kept.adapters).toEqual([{ file: 'adapters/run.safetensors', sha256: SHA256_OF_ABC }]);
+      expect(readFileSync(path.join(folder, 'adapters', 'run.safetensors'), 'utf8')).toBe('abc');
+      const lost = { file: 'adapters/lost.safetensors', sha256: SHA256_OF_ABC };
       writeResults(folder, {
         ...({ format: 'evenhand-reproduction', version: 2, scale: 'full' } as const),
         model: { name: 'portraits', hash: 'sha256:1' },
         updated: '2026-01-02T03:04:05.000Z',
-        parts: { kept, lost: part('d', ['b.png']), other: part('e', ['a.png']) },
+        parts: {
+          ...{ kept, lost: part('d', ['b.png']), other: part('e', ['a.png']) },
+          withoutAdapter: { ...kept, adapters: [lost] },
+        },
       });
-      expect(readParts(folder, { kept: 'd', lost: 'd', other: 'd' })).toEqual({ kept });
+      expect(readParts(folder, { kept: 'd', lost: 'd', other: 'd', withoutAdapter: 'd' })).toEqual({ kept });
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -157,6 +167,7 @@ describe('the results', () => {
     text: ['Said.'],
     numbers,
     figures: [{ caption: 'Bars', files: ['x.svg', 'x.png'] }],
+    adapters: [{ file: 'adapters/run+more.safetensors', sha256: SHA256_OF_ABC }],
     digest: 'd',
     seconds: 61,
   };
@@ -172,6 +183,7 @@ describe('the results', () => {
     expect(page).toContain('| a, b | 0.25 [0.20, 0.30], *0.67 ± 0.29* |  |');
     expect(page).toContain('| c |  | not known |');
     expect(page).toContain('![Bars](x.svg)');
+    expect(page).toContain('Adapters: [run+more](adapters/run+more.safetensors).');
     expect(resultsCsv(results).split('\r\n')[1]).toBe('table,"a, b",bias,0.25,0.2,0.3,,,,0.67,0.29');
   });
 

@@ -1,5 +1,6 @@
 /** The results of the reproduction as files: JSON, CSV, figures, and a page that puts them together. */
 
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { csv } from '../../evaluate/report_csv.ts';
@@ -8,12 +9,14 @@ import { makeFolder } from '../../weights/make_folder.ts';
 import type { PartResult, ResultNumber } from './types.ts';
 
 /** A part as `results.json` holds it. */
-export interface RecordedPart extends Omit<PartResult, 'figures'> {
+export interface RecordedPart extends Omit<PartResult, 'figures' | 'runs'> {
   /** Digest of what its numbers follow from; a part of another one is made again. */
   readonly digest: string;
   /** Seconds that it took, without what was found done. */
   readonly seconds: number;
   readonly figures: readonly { readonly caption: string; readonly files: readonly string[] }[];
+  /** Copies of the adapters that the part's runs left; none when left out. */
+  readonly adapters?: readonly { readonly file: string; readonly sha256: string }[];
 }
 
 /** Content of `results.json`. */
@@ -30,7 +33,7 @@ export interface Results {
 const FILE = 'results.json';
 
 /**
- * The parts of a folder whose figures are all there and that were made with the digest that `digests` has for them; none where
+ * The parts of a folder whose figures and adapters are all there and that were made with the digest that `digests` has for them; none where
  * there is no such file.
  */
 export function readParts(
@@ -45,21 +48,36 @@ export function readParts(
   } catch (error) {
     throw new Error(`${file}: expected JSON: ${(error as Error).message}`, { cause: error });
   }
-  const isWhole = ({ figures }: RecordedPart) =>
-    figures.every(({ files }) => files.every((name) => existsSync(path.join(folder, name))));
+  const isWhole = ({ figures, adapters = [] }: RecordedPart) =>
+    [...figures.flatMap(({ files }) => files), ...adapters.map(({ file }) => file)].every((name) =>
+      existsSync(path.join(folder, name)),
+    );
   return Object.fromEntries(
     Object.entries(results.parts).filter(([name, part]) => part.digest === digests[name] && isWhole(part)),
   );
 }
 
-/** Writes a part's figures, as SVG where they have one and as PNG; returns what `results.json` holds of the part. */
-export function writeFigures(
+/** Folder of the adapters beside the results. */
+const ADAPTERS = 'adapters';
+
+/**
+ * Writes a part's figures, as SVG where they have one and as PNG, and copies of its runs' adapters; returns what `results.json`
+ * holds of the part.
+ */
+export function writePart(
   folder: string,
   result: PartResult,
   made: Pick<RecordedPart, 'digest' | 'seconds'>,
 ): RecordedPart {
   makeFolder(folder);
-  const { figures, ...rest } = result;
+  const { figures, runs = [], ...rest } = result;
+  if (runs.length > 0) makeFolder(path.join(folder, ADAPTERS));
+  const adapters = runs.map(({ name, file }) => {
+    const bytes = readFileSync(file);
+    const copy = `${ADAPTERS}/${name}.safetensors`;
+    writeFileAtomically(path.join(folder, copy), (descriptor) => writeFully(descriptor, bytes));
+    return { file: copy, sha256: createHash('sha256').update(bytes).digest('hex') };
+  });
   return {
     ...rest,
     digest: made.digest,
@@ -69,6 +87,7 @@ export function writeFigures(
       writeFileAtomically(path.join(folder, `${name}.png`), (descriptor) => writeFully(descriptor, png));
       return { caption, files: [...(svg === null ? [] : [`${name}.svg`]), `${name}.png`] };
     }),
+    ...(adapters.length === 0 ? {} : { adapters }),
   };
 }
 
@@ -112,9 +131,14 @@ export function resultsPage({ parts, scale, model, updated }: Results): string {
       ? []
       : ['**This scale only shows that the parts run; its numbers say nothing about the method.**'];
   const sections = names.flatMap((name) => {
-    const { title, text, numbers, figures, seconds } = parts[name]!;
+    const { title, text, numbers, figures, adapters = [], seconds } = parts[name]!;
     const drawings = figures.map(({ caption, files }) => `![${caption}](${files[0]})\n\n${caption}`);
-    return [`## ${title}`, ...text, tableOf(numbers), ...drawings, `Made in ${Math.ceil(seconds / 60)} min.`];
+    const links = adapters.map(({ file }) => `[${path.basename(file, '.safetensors')}](${file})`).join(', ');
+    return [
+      ...[`## ${title}`, ...text, tableOf(numbers), ...drawings],
+      ...(links === '' ? [] : [`Adapters: ${links}.`]),
+      `Made in ${Math.ceil(seconds / 60)} min.`,
+    ];
   });
   return `${['# The results of the method on Portraits', intro, ...small, ...sections].join('\n\n')}\n`;
 }

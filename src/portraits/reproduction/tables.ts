@@ -2,7 +2,7 @@
 
 import type { BarGroup } from '../../evaluate/figures.ts';
 import { comparisonBars } from '../../evaluate/figures.ts';
-import { biasNumber, chartFigure, personNumbers, similarityNumbers } from './measures.ts';
+import { biasNumber, chartFigure, personNumbers, similarityNumbers, trainingFigure } from './measures.ts';
 import { TABLE_1, TABLE_2 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
 import type { Budget, RunBudget } from './settings.ts';
@@ -37,12 +37,14 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
     biasNumber(row, original, ['gender'], TABLE_1[row]),
     ...(await similarityNumbers(lab, row, original, null, TABLE_1[row])),
   ];
+  const runs: { readonly label: string; readonly run: FinishedRun }[] = [];
   for (const [name, part] of TRAINED) {
     const { confidence } = budget;
     const run = await lab.train(
       `table-1-${part}`,
       runFields(lab, trainedBudget(budget, part), { target: 'gender', part, confidence }),
     );
+    runs.push({ label: name, run });
     const tuned = await lab.measure(run, what);
     numbers.push(
       biasNumber(name, tuned, ['gender'], TABLE_1[name]),
@@ -59,7 +61,15 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
         'by a classifier that no training has seen. CLIP-I and DINO compare with the original model from the same noise.',
     ],
     numbers,
-    figures: [figure],
+    figures: [
+      figure,
+      trainingFigure(
+        'table-1-training',
+        'Gender bias while training',
+        runs.map((each) => ({ ...each, metric: 'bias gender' })),
+      ),
+    ],
+    runs: runs.map(({ run }) => run),
   };
 }
 
@@ -111,7 +121,15 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
         `Measured on ${budget.measure.prompts} held-out prompts of each, ${budget.measure.images} images a prompt.`,
     ],
     numbers,
-    figures,
+    figures: [
+      ...figures,
+      trainingFigure(
+        'table-2-training',
+        'Bias while training',
+        ['gender', 'race'].map((name) => ({ label: name, run, metric: `bias ${name}` })),
+      ),
+    ],
+    runs: [run],
   };
 }
 

@@ -117,4 +117,6 @@ export interface PartResult {
   readonly text: readonly string[];
   readonly numbers: readonly ResultNumber[];
   readonly figures: readonly DrawnFigure[];
+  /** Runs whose adapters belong to the results; none when left out. */
+  readonly runs?: readonly Pick<FinishedRun, 'name' | 'file'>[];
 }
