@@ -4,13 +4,13 @@ import { createGenerator } from '../../diffusion/noise.ts';
 import { bootstrapInterval } from '../../evaluate/bootstrap.ts';
 import type { Evaluation } from '../../evaluate/evaluate.ts';
 import { measureEvaluation } from '../../evaluate/evaluate.ts';
-import type { FigureStyle } from '../../evaluate/figures.ts';
+import type { FigureStyle, LineSeries } from '../../evaluate/figures.ts';
 import { lightTheme, lineChart, rasterizeSvg } from '../../evaluate/figures.ts';
 import { similarityTables } from '../../evaluate/image_comparison.ts';
 import { similaritiesByPerson } from '../../evaluate/person_change.ts';
 import { summarizeSimilarities } from '../../evaluate/similarity.ts';
 import { uniformTarget } from '../../fairness/index.ts';
-import type { DrawnFigure, FinishedRun, Laboratory, Published, ResultNumber } from './types.ts';
+import type { DrawnFigure, FinishedRun, Laboratory, LogLine, Published, ResultNumber } from './types.ts';
 
 /** What intervals are, as results say it. */
 export const INTERVALS = Object.freeze({
@@ -121,18 +121,47 @@ export function meanWithInterval(values: readonly number[]): {
   return { value: mean(values), low, high };
 }
 
-/** How strongly the lines of a training figure are smoothed: they average over some 30 iterations. */
-const SMOOTHING = 0.97;
+/** Iterations that a point of a training figure averages. */
+const WINDOW = 50;
 
-/** Metrics of runs' own images by iteration, smoothed, as they were logged while training. */
+/** Means of a run's metric over windows of iterations, each at the middle of its window, with their 95% intervals. */
+export function windowedMeans(
+  log: readonly LogLine[],
+  metric: string,
+): Pick<LineSeries, 'points' | 'band'> & { readonly band: NonNullable<LineSeries['band']> } {
+  const values = log.flatMap(({ iteration, metrics }) => {
+    const value = metrics[metric];
+    return typeof value === 'number' && Number.isFinite(value) ? [{ iteration, value }] : [];
+  });
+  const windows: (typeof values)[] = [];
+  for (const each of values) {
+    const place = Math.floor((each.iteration - 1) / WINDOW);
+    windows[place] = [...(windows[place] ?? []), each];
+  }
+  // Windows without a value are holes, which `filter` leaves out.
+  const measured = windows.filter((window) => window.length > 0);
+  const means = measured.map((window) => {
+    const count = window.length;
+    const mean = window.reduce((sum, { value }) => sum + value, 0) / count;
+    const squares = window.reduce((sum, { value }) => sum + (value - mean) ** 2, 0);
+    const reach = count < 2 ? 0 : 1.96 * Math.sqrt(squares / (count - 1) / count);
+    return { x: (window[0]!.iteration + window.at(-1)!.iteration) / 2, mean, reach };
+  });
+  return {
+    points: means.map(({ x, mean }) => ({ x, y: mean })),
+    band: means.map(({ x, mean, reach }) => ({ x, low: mean - reach, high: mean + reach })),
+  };
+}
+
+/** Metrics of runs' own images, as they were logged while training: means over windows of iterations. */
 export function trainingFigure(
   name: string,
   title: string,
   lines: readonly { readonly label: string; readonly run: FinishedRun; readonly metric: string }[],
 ): DrawnFigure {
   const caption =
-    "Of each iteration's own images, by the classifier of the loss; few images of a prompt differ by chance alone, so that no line can " +
-    'come down to zero.';
+    `Means over ${WINDOW} iterations of each iteration's own images, with 95% intervals, by the classifier of the loss; few images of ` +
+    'a prompt differ by chance alone, so that no line can come down to zero.';
   return chartFigure(name, caption, (style) =>
     lineChart(
       {
@@ -142,11 +171,7 @@ export function trainingFigure(
         yLabel: 'training prompts',
         series: lines.map(({ label, run, metric }) => ({
           label,
-          smoothing: SMOOTHING,
-          points: run.log.flatMap(({ iteration, metrics }) => {
-            const y = metrics[metric];
-            return typeof y === 'number' ? [{ x: iteration, y }] : [];
-          }),
+          ...windowedMeans(run.log, metric),
         })),
         yRange: [0, 0],
       },

@@ -7,7 +7,7 @@ import { outputWeights } from '../../diffusion/schedulers/plan.ts';
 import { stableDiffusionScheduler } from '../../diffusion/schedulers/scheduler_config.ts';
 import { lightTheme, pathDiagram, rasterizeSvg } from '../../evaluate/figures.ts';
 import { gradientPaths, planGraph } from './gradient_paths.ts';
-import { meanWithInterval, resultNumber } from './measures.ts';
+import { meanWithInterval, resultNumber, windowedMeans } from './measures.ts';
 import type { BiasCurve } from './mode_comparison.ts';
 import { commonLevel, iterationsTo } from './mode_comparison.ts';
 import type { Part } from './parts.ts';
@@ -147,6 +147,25 @@ describe('what a part follows from', () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe('means over windows of iterations', () => {
+  it('stand at the middle of each window, with intervals, and leave out what was not measured', () => {
+    const log = Array.from({ length: 70 }, (_, i) => ({
+      iteration: i + 1,
+      loss: 0,
+      metrics: { bias: i === 3 ? null : i < 50 ? (i % 2 === 0 ? 0.2 : 0.4) : 0.1 },
+    }));
+    const { points, band } = windowedMeans(log, 'bias');
+    expect(points.map(({ x }) => x)).toEqual([25.5, 60.5]);
+    expect(points[0]!.y).toBeCloseTo((25 * 0.2 + 24 * 0.4) / 49, 12);
+    expect(points[1]!.y).toBeCloseTo(0.1, 12);
+    // Deviation .1 around the mean, 49 values: 1.96 times .101 / 7.
+    expect(band[0]!.high - band[0]!.low).toBeCloseTo((2 * 1.96 * 0.101) / 7, 4);
+    expect(band[1]!.high - band[1]!.low).toBeCloseTo(0, 12);
+    expect(windowedMeans(log.slice(0, 1), 'bias').band).toEqual([{ x: 1, low: 0.2, high: 0.2 }]);
+    expect(windowedMeans(log, 'other').points).toEqual([]);
   });
 });
 
