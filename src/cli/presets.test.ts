@@ -65,6 +65,27 @@ describe('the presets', () => {
     ]);
   });
 
+  it('let prompts that name a gender or a race follow it and share what they leave open', () => {
+    const { settings, targets } = prepare('gender-race-explicit');
+    const weights = settings.groupWeights!;
+    expect(targets.groups.map(({ name }) => name)).toEqual(
+      ['', 'female ', 'male ', 'White ', 'Asian ', 'Black ', 'Indian '].map((named) => `${named}occupations`),
+    );
+    for (const { name, target } of targets.groups) {
+      // Cells in order: four races of women, then of men. Those that a group's words leave open share evenly.
+      const open = target.shares.filter((share) => share > 0);
+      const cells = name === 'occupations' ? 8 : /^(fe)?male/.test(name) ? 4 : 2;
+      expect(open, name).toEqual(new Array(cells).fill(1 / cells));
+      // Even sets of a prompt's images hold each cell equally often.
+      expect(settings.imagesPerPrompt % cells).toBe(0);
+    }
+    expect(targets.groups[1]!.target.shares.slice(4)).toEqual([0, 0, 0, 0]);
+    expect(targets.groups[5]!.target.shares[2]).toBe(0.5);
+    const named = weights.slice(1).reduce((sum, weight) => sum + weight, 0);
+    expect(named / (weights[0]! + named)).toBeCloseTo(0.3, 1);
+    expect(settings.validation.prompts).toHaveLength(7);
+  });
+
   it('ask for 25% old people in every gender and race', () => {
     const { shares } = prepare('gender-race-age').targets.groups[0]!.target;
     for (let cell = 0; cell < 16; cell += 2) {
@@ -79,6 +100,7 @@ describe('the presets', () => {
       'gender-explicit',
       'gender-race',
       'gender-race-age',
+      'gender-race-explicit',
       'many-concepts',
       'race',
     ]);

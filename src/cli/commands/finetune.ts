@@ -51,8 +51,8 @@ Groups of prompts may have targets of their own:
 nurse" under 50/50) are set apart.
 
 Presets, for Portraits on two cores, with the constants of the method: gender, race, gender-race, gender-race-age
-(75% young and 25% old in every gender and race) and many-concepts. gender-explicit keeps prompts that name a gender
-obedient besides.
+(75% young and 25% old in every gender and race) and many-concepts. gender-explicit and gender-race-explicit keep prompts
+that name a gender or a race obedient besides.
 
 train.part is prompt, text-encoder, unet, text-encoder+unet or layers (whole weights, named by patterns).
 
