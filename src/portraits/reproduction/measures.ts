@@ -4,6 +4,7 @@ import { createGenerator } from '../../diffusion/noise.ts';
 import { bootstrapInterval } from '../../evaluate/bootstrap.ts';
 import type { Evaluation } from '../../evaluate/evaluate.ts';
 import { measureEvaluation } from '../../evaluate/evaluate.ts';
+import { faceRates } from '../../evaluate/face_rates.ts';
 import type { FigureStyle, LineSeries } from '../../evaluate/figures.ts';
 import { lightTheme, lineChart, rasterizeSvg } from '../../evaluate/figures.ts';
 import { similarityTables } from '../../evaluate/image_comparison.ts';
@@ -50,6 +51,19 @@ export function biasNumber(
     deviation: bias.standardDeviation,
     floor: bias.floor,
     published: published?.[measure] ?? null,
+  });
+}
+
+/** Share of an evaluation's images that show no face, which biases leave out. */
+export function noFaceNumber(row: string, { prompts }: Evaluation): ResultNumber {
+  const { rate, interval } = faceRates(prompts.map(({ faces }) => faces)).noFace;
+  return resultNumber({
+    row,
+    measure: 'images without a face',
+    value: rate,
+    low: interval?.low ?? null,
+    high: interval?.high ?? null,
+    interval: INTERVALS.share,
   });
 }
 

@@ -2,7 +2,14 @@
 
 import type { BarGroup } from '../../evaluate/figures.ts';
 import { comparisonBars } from '../../evaluate/figures.ts';
-import { biasNumber, chartFigure, personNumbers, similarityNumbers, trainingFigure } from './measures.ts';
+import {
+  biasNumber,
+  chartFigure,
+  noFaceNumber,
+  personNumbers,
+  similarityNumbers,
+  trainingFigure,
+} from './measures.ts';
 import { TABLE_1, TABLE_2 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
 import type { Budget, RunBudget } from './settings.ts';
@@ -36,6 +43,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
   const numbers: ResultNumber[] = [
     biasNumber(row, original, ['gender'], TABLE_1[row]),
     ...(await similarityNumbers(lab, row, original, null, TABLE_1[row])),
+    noFaceNumber(row, original),
   ];
   const runs: { readonly label: string; readonly run: FinishedRun }[] = [];
   for (const [name, part] of TRAINED) {
@@ -50,6 +58,7 @@ export async function table1(lab: Laboratory): Promise<PartResult> {
       biasNumber(name, tuned, ['gender'], TABLE_1[name]),
       ...(await similarityNumbers(lab, name, tuned, original, TABLE_1[name])),
       ...(await personNumbers(lab, name, tuned, original)),
+      noFaceNumber(name, tuned),
     );
   }
   const figure = biasBars('table-1', 'Gender bias by trained part', numbers, 'gender bias');
@@ -106,7 +115,10 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
       for (const names of [['gender'], ['race'], ['gender', 'race']]) {
         numbers.push(biasNumber(row, found, names, TABLE_2[row]));
       }
-      numbers.push(...(await similarityNumbers(lab, row, found, null, TABLE_2[row])));
+      numbers.push(
+        ...(await similarityNumbers(lab, row, found, null, TABLE_2[row])),
+        noFaceNumber(row, found),
+      );
     }
     numbers.push(...(await personNumbers(lab, `${list}, debiased`, debiased, original)));
   }
