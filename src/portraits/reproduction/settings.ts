@@ -127,7 +127,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       steps: 6,
       timesteps: 3,
       confidence: 0.6,
-      measure: { prompts: 12, images: 60 },
+      measure: { prompts: 50, images: 60 },
     },
     concepts: {
       iterations: 450,
