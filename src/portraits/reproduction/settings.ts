@@ -136,7 +136,7 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       steps: 6,
       timesteps: 3,
       imageWeight: 4,
-      measure: { prompts: 8, images: 120 },
+      measure: { prompts: 20, images: 120 },
     },
     lossCurves: {
       iterations: 100,

@@ -130,7 +130,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
     text: [
       `One run of ${sizeInWords(budget)}, text encoder and U-Net, over occupations, sports, occupations with ` +
         'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race. ' +
-        `Measured on ${budget.measure.prompts} held-out prompts of each, ${budget.measure.images} images a prompt.`,
+        `Measured on ${budget.measure.prompts} held-out prompts of each, or all where there are fewer, ${budget.measure.images} images a prompt.`,
     ],
     numbers,
     figures: [
