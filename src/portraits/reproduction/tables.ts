@@ -129,7 +129,8 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
     title: 'Table 2: many concepts at once',
     text: [
       `One run of ${sizeInWords(budget)}, text encoder and U-Net, over occupations, sports, occupations with ` +
-        'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race. ' +
+        'style and context, and personal descriptors in turn, towards equal shares of the eight groups of gender and race, ' +
+        `with a weight of ${budget.imageWeight} on the image semantics loss. ` +
         `Measured on ${budget.measure.prompts} held-out prompts of each, or all where there are fewer, ${budget.measure.images} images a prompt.`,
     ],
     numbers,
