@@ -29,7 +29,7 @@ import type {
   Setup,
 } from './report_data.ts';
 import { EXPLICIT_FAMILY } from './report_data.ts';
-import type { MeanSimilarity } from './similarity.ts';
+import type { MeanSimilarity, Similarities } from './similarity.ts';
 import { summarizeSimilarities } from './similarity.ts';
 
 /** A model's images, judged. */
@@ -122,9 +122,6 @@ export async function evaluationReport(input: EvaluationReportInput): Promise<Re
     notes: input.notes,
   };
 }
-
-/** By name of the measure, the similarity of each prompt's images; a measure that was not taken is absent. */
-type Similarities = Readonly<Record<string, readonly (readonly number[])[]>>;
 
 function similaritiesOf(input: EvaluationReportInput, model: ReportedModel, position: number): Similarities {
   const original = position === 0 ? null : input.models[0]!.evaluation;

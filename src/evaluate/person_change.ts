@@ -3,10 +3,11 @@
  * of the image stayed?
  */
 
-import type { BootstrapInterval, BootstrapOptions } from './bootstrap.ts';
+import type { BootstrapInterval, BootstrapOptions, Groups } from './bootstrap.ts';
 import type { Evaluation } from './evaluate.ts';
 import { NO_FACE } from './metrics.ts';
 import { arePaired } from './paired_change.ts';
+import type { Similarities } from './similarity.ts';
 import { summarizeSimilarities } from './similarity.ts';
 
 /** Whether both images of a pair show a person of the same class in every attribute, or of another in some. */
@@ -28,9 +29,6 @@ export interface SimilarityByPerson {
   /** Pairs over all prompts. */
   readonly images: number;
 }
-
-/** By name of the similarity, values of every prompt's images. */
-type Similarities = Readonly<Record<string, readonly (readonly number[])[]>>;
 
 const KINDS: readonly PersonChange[] = Object.freeze(['same', 'other']);
 
@@ -75,7 +73,7 @@ export function similaritiesByPerson(
   return KINDS.flatMap((person) => {
     const shown = pairs[person].flatMap((images, prompt) => (images.length > 0 ? [{ prompt, images }] : []));
     if (shown.length === 0) return [];
-    const select = (rows: readonly (readonly number[])[]) =>
+    const select = (rows: Groups) =>
       shown.map(({ prompt, images }) => images.map((image) => rows[prompt]![image]!));
     return Object.entries(similarities.after).map(([name, rows]): SimilarityByPerson => {
       const original = similarities.before[name];

@@ -38,6 +38,9 @@ export function cosines(first: Float32Array, second: Float32Array, dimension: nu
   });
 }
 
+/** By name of the similarity, those of every prompt's images; one that was not taken is absent. */
+export type Similarities = Readonly<Record<string, Groups>>;
+
 /** A similarity over prompts, with the interval of its mean. */
 export interface MeanSimilarity extends Summary {
   /** Interval of the mean, from images resampled within prompts. */
@@ -69,7 +72,7 @@ function mean(values: ArrayLike<number>): number {
  * @throws where columns aren't of one form
  */
 export function summarizeSimilarities(
-  columns: Readonly<Record<string, Groups>>,
+  columns: Similarities,
   pairs: Readonly<Record<string, readonly [string, string]>>,
   bootstrap: BootstrapOptions,
 ): SimilaritySummary {

@@ -8,8 +8,11 @@ import { faceRates } from '../../evaluate/face_rates.ts';
 import type { FigureStyle, LineSeries } from '../../evaluate/figures.ts';
 import { lightTheme, lineChart, rasterizeSvg } from '../../evaluate/figures.ts';
 import { similarityTables } from '../../evaluate/image_comparison.ts';
+import { DEFAULT_LEVEL } from '../../evaluate/intervals.ts';
+import { summarize } from '../../evaluate/metrics.ts';
 import { similaritiesByPerson } from '../../evaluate/person_change.ts';
 import { summarizeSimilarities } from '../../evaluate/similarity.ts';
+import { normalQuantile } from '../../evaluate/special_functions.ts';
 import { uniformTarget } from '../../fairness/index.ts';
 import type { DrawnFigure, FinishedRun, Laboratory, LogLine, Published, ResultNumber } from './types.ts';
 
@@ -147,18 +150,15 @@ export function windowedMeans(
     const value = metrics[metric];
     return typeof value === 'number' && Number.isFinite(value) ? [{ iteration, value }] : [];
   });
-  const windows: (typeof values)[] = [];
+  const windows = new Map<number, typeof values>();
   for (const each of values) {
     const place = Math.floor((each.iteration - 1) / WINDOW);
-    windows[place] = [...(windows[place] ?? []), each];
+    windows.set(place, [...(windows.get(place) ?? []), each]);
   }
-  // Windows without a value are holes, which `filter` leaves out.
-  const measured = windows.filter((window) => window.length > 0);
-  const means = measured.map((window) => {
-    const count = window.length;
-    const mean = window.reduce((sum, { value }) => sum + value, 0) / count;
-    const squares = window.reduce((sum, { value }) => sum + (value - mean) ** 2, 0);
-    const reach = count < 2 ? 0 : 1.96 * Math.sqrt(squares / (count - 1) / count);
+  const deviations = normalQuantile((1 + DEFAULT_LEVEL) / 2);
+  const means = [...windows.values()].map((window) => {
+    const { count, mean, standardDeviation } = summarize(window.map(({ value }) => value));
+    const reach = (deviations * standardDeviation) / Math.sqrt(count);
     return { x: (window[0]!.iteration + window.at(-1)!.iteration) / 2, mean, reach };
   });
   return {

@@ -33,8 +33,8 @@ export interface Results {
 const FILE = 'results.json';
 
 /**
- * The parts of a folder whose figures and adapters are all there and that were made with the digest that `digests` has for them; none where
- * there is no such file.
+ * The parts of a folder whose figures and adapters are all there and that were made with the digest that `digests` has for them;
+ * none where there is no such file.
  */
 export function readParts(
   folder: string,
