@@ -384,6 +384,32 @@ describe('every page', () => {
     });
   }
 
+  for (const [fragment, names] of [
+    ['audit', ['Start the audit']],
+    ['finetune', ['Estimate the cost', 'Start']],
+  ] as const) {
+    test(`sends nothing of ${fragment} before the models are known: targets need their attributes`, async () => {
+      let answer = () => {};
+      const held = new Promise<void>((resolve) => {
+        answer = resolve;
+      });
+      await page.route('**/api/v1/models', async (route) => {
+        await held;
+        await route.continue();
+      });
+      await show(`#/${fragment}`);
+      await page.getByText('Reading the models of the server…').waitFor();
+      for (const name of names) expect(await button(name).isDisabled()).toBe(true);
+      const before = server.requests.length;
+      // Return in a field sends a form, whatever its buttons say, unless that is disabled which sends it.
+      await page.locator('main input[type=number]').first().press('Enter');
+      expect(server.requests.slice(before).filter((each) => each.startsWith('POST'))).toEqual([]);
+      answer();
+      for (const name of names) await expect.poll(() => button(name).isEnabled()).toBe(true);
+      await page.getByText('Reading the models of the server…').waitFor({ state: 'detached' });
+    });
+  }
+
   test('changes its theme by a switch that is kept, and its page by keyboard', async () => {
     await show('#/create');
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');

@@ -2,7 +2,7 @@
 
 import type { Adapter, Model, PromptSet } from '../api/types.ts';
 import { AimEditor } from '../components/aim_editor.tsx';
-import { AdapterFields, ModelField } from '../components/choices.tsx';
+import { AdapterFields, ModelAwaited, ModelField } from '../components/choices.tsx';
 import { More, NumberField, Switch } from '../components/controls.tsx';
 import { aimFault } from '../lib/aim.ts';
 import { counted } from '../lib/format.ts';
@@ -34,13 +34,14 @@ export function AuditForm({
   const prompts = auditPrompts(settings, sizes);
   const images = prompts * settings.imagesPerPrompt * (settings.adapter === '' ? 1 : 2);
   const fault = model === null ? null : aimFault(settings, attributes);
+  const isBlocked = fault !== null || model === null || !model.canEvaluate;
   return (
     <form
       className="controls"
       aria-label="Audit"
       onSubmit={(event) => {
         event.preventDefault();
-        if (fault === null) start();
+        if (!isBlocked) start();
       }}
     >
       <AimEditor
@@ -77,13 +78,10 @@ export function AuditForm({
         }
         onChange={change}
       />
-      <button
-        type="submit"
-        className="primary"
-        disabled={isSending || fault !== null || model?.canEvaluate === false}
-      >
+      <button type="submit" className="primary" disabled={isBlocked || isSending}>
         {isSending ? 'Sending…' : 'Start the audit'}
       </button>
+      <ModelAwaited model={model} />
       {fault !== null && <p className="fault">{fault}</p>}
       {model?.canEvaluate === false && (
         <p className="fault">{model.name} has no face detector and evaluating classifier beside it.</p>

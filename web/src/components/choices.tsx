@@ -48,6 +48,11 @@ export function AdapterFields({
   );
 }
 
+/** What stands in place of a form's faults while the models are not known, without whose attributes there is no target. */
+export function ModelAwaited({ model }: { readonly model: Model | null }) {
+  return model === null && <p className="hint">Reading the models of the server…</p>;
+}
+
 /** One of the models by name; those that `fits` refuses are shown and cannot be chosen. */
 export function ModelField({
   label = 'Model',

@@ -2,7 +2,7 @@
 
 import type { Estimate, Model, PromptSet } from '../api/types.ts';
 import { AimEditor } from '../components/aim_editor.tsx';
-import { ModelField } from '../components/choices.tsx';
+import { ModelAwaited, ModelField } from '../components/choices.tsx';
 import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
 import { ErrorNotice, Notice } from '../components/notice.tsx';
 import { bytes, count, duration } from '../lib/format.ts';
@@ -113,7 +113,7 @@ export function FinetuneForm({
 }) {
   const attributes = model?.attributes ?? [];
   const fault = model === null ? null : finetuneFault(settings, attributes);
-  const isBlocked = fault !== null || model?.canFinetune === false;
+  const isBlocked = fault !== null || model === null || !model.canFinetune;
   return (
     <form
       className="controls"
@@ -263,6 +263,7 @@ export function FinetuneForm({
           onChange={(name) => change({ model: name })}
         />
       </More>
+      <ModelAwaited model={model} />
       {fault !== null && <p className="fault">{fault}</p>}
       {model?.canFinetune === false && (
         <p className="fault">{model.name} lacks the judges (detector, classifier) that fine-tuning needs.</p>
