@@ -37,8 +37,10 @@ export function watchPages(
   let browser: Browser | undefined;
   let opened: WatchedPage | undefined;
   const close = async () => {
+    const shown = await opened?.page.getByRole('alert').allTextContents();
     await opened?.context.close();
-    expect(opened?.faults).toEqual([]);
+    // What the page said tells why a request was refused; the console has only the status.
+    expect(opened?.faults, `alerts on the page: ${JSON.stringify(shown)}`).toEqual([]);
   };
   const open = async (options: BrowserContextOptions) => {
     opened = await openWatchedPage(browser!, timeout, options);
