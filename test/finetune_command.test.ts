@@ -1,7 +1,7 @@
 /** The command `finetune` on a tiny model with tiny judges: its files, and going on after the process was killed. */
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -105,7 +105,7 @@ describe('evenhand finetune', () => {
     expect(existsSync(at('none'))).toBe(false);
   });
 
-  it('goes on after kill -9 and comes to the same bits', async () => {
+  it('goes on after kill -9, with a model that was moved meanwhile, and comes to the same bits', async () => {
     const child = spawn(process.execPath, ['--import', 'tsx', main, ...argumentsOf('killed')], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
@@ -122,7 +122,8 @@ describe('evenhand finetune', () => {
     child.kill('SIGKILL');
     expect(await exited, said).toBe('SIGKILL');
     expect(lines()).toBeLessThan(linesOf(at('whole', 'log.jsonl')));
-    const result = await runCli(argumentsOf('killed'));
+    cpSync(model, at('moved', 'model'), { recursive: true });
+    const result = await runCli([...argumentsOf('killed'), '--set', `model=${at('moved', 'model')}`]);
     expect(result.status, result.stderr).toBe(0);
     for (const name of ['adapter.safetensors', 'best.safetensors']) {
       expect(readFileSync(at('killed', name)).equals(readFileSync(at('whole', name))), name).toBe(true);

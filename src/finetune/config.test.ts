@@ -243,6 +243,9 @@ describe('the digest of a configuration', () => {
     { stop: { distance: 0.1 } },
     { guard: { clip: 'other' } },
     { guard: { dino: null } },
+    { model: 'models/moved' },
+    { judges: { classifier: 'moved/classifier' } },
+    { faces: { detector: 'moved/yunet' } },
     { train: { part: 'text-encoder', rank: 50 } },
   ])('stays with %j', (fields) => {
     expect(finetuneDigest(parse(fields))).toBe(digest);
@@ -251,7 +254,6 @@ describe('the digest of a configuration', () => {
 
   it.each([
     { seed: 2 },
-    { model: 'models/other' },
     { optimizer: { learningRate: 1e-4 } },
     { optimizer: { schedule: 'linear' } },
     { train: { part: 'text-encoder', rank: 8 } },

@@ -259,11 +259,13 @@ export type FinetuneConfig = Readonly<z.output<typeof finetuneConfigSchema>>;
 
 /**
  * Digest that ties checkpoints to a configuration; run folder, number of iterations, micro-batches, validation, stop rule,
- * guard and checkpoint interval are left out, so that a run can be extended.
+ * guard and checkpoint interval are left out, so that a run can be extended. So are the folders of model and judges, which may
+ * be moved: `weightsOfRun` ties checkpoints to what lies in them.
  */
 export function finetuneDigest(config: FinetuneConfig): string {
   const { output: _output, validation: _validation, checkpointEvery: _every, ...more } = config;
-  const { microBatch: _microBatch, stop: _stop, guard: _guard, optimizer, ...rest } = more;
+  const { model: _model, judges: _judges, faces: _faces, ...settings } = more;
+  const { microBatch: _microBatch, stop: _stop, guard: _guard, optimizer, ...rest } = settings;
   const { iterations: _iterations, ...optimization } = optimizer;
   return createHash('sha256')
     .update(JSON.stringify({ ...rest, optimization }))
