@@ -12,7 +12,7 @@ import { scoreObjective } from '../../finetune/score_objective.ts';
 import type { FinetuneSettings } from '../../finetune/settings.ts';
 import { add, constant, cosineDistance } from '../../graph/index.ts';
 import { chartFigure, INTERVALS, meanWithInterval, resultNumber } from './measures.ts';
-import { GUIDANCE_SCALES } from './settings.ts';
+import { EXPLODING_GUIDANCE_SCALE, GUIDANCE_SCALES } from './settings.ts';
 import type { DrawnFigure, Laboratory, PartResult } from './types.ts';
 
 /** The three gradients in the order of the figures. */
@@ -29,49 +29,46 @@ const PROMPT = 'a photo of the face of a doctor, a person';
 /** Seed of the image that is the target; training draws from others. */
 const TARGET_SEED = 7;
 
-/** Figure 6a: the image semantics loss towards one fixed image, while finetuning with each gradient. */
+/** Training losses of one gradient. */
+interface LossCurve {
+  readonly mode: GradientMode;
+  readonly guidanceScale: number;
+  readonly losses: readonly number[];
+}
+
+/**
+ * Figure 6a: the image semantics loss towards one fixed image, while finetuning with each gradient; with the model's own guidance
+ * scale, and with one at which the unadjusted gradient explodes.
+ */
 export async function figure6a(lab: Laboratory): Promise<PartResult> {
   const { lossCurves: budget } = lab.budget;
+  const own = ownGuidance(lab);
   const objective = scoreObjective(lab.runtime, await fixedImageScore(lab), { direction: 'minimise' });
-  const curves: { readonly mode: GradientMode; readonly losses: number[] }[] = [];
+  const curves: LossCurve[] = [];
   const pipeline = lab.openPipeline(budget.images);
   try {
-    for (const mode of MODES) {
-      const own = { pipeline, objective, settings: settingsOf(lab, mode) };
-      const log = await lab.trainOwn(`figure-6a-${mode}`, own);
-      curves.push({ mode, losses: log.map(({ loss }) => loss ?? Number.NaN) });
+    for (const guidanceScale of [own, EXPLODING_GUIDANCE_SCALE]) {
+      for (const mode of MODES) {
+        const settings = settingsOf(lab, mode, guidanceScale);
+        const log = await lab.trainOwn(`figure-6a-${mode}`, { pipeline, objective, settings });
+        curves.push({ mode, guidanceScale, losses: log.map(({ loss }) => loss ?? Number.NaN) });
+      }
     }
   } finally {
     await objective.release();
     await pipeline.release();
   }
-  const numbers = curves.flatMap(({ mode, losses }) =>
+  const numbers = curves.flatMap(({ mode, guidanceScale, losses }) =>
     [
       ['loss at first', losses.slice(0, budget.averageOver)],
       ['loss at last', losses.slice(-budget.averageOver)],
     ].map(([measure, values]) =>
       resultNumber({
-        row: NAMES[mode]!,
+        row: guidanceScale === own ? NAMES[mode]! : `${NAMES[mode]!}, guidance scale ${guidanceScale}`,
         measure: measure as string,
         ...meanWithInterval(values as number[]),
         interval: INTERVALS.iterations,
       }),
-    ),
-  );
-  const figure = chartFigure('figure-6a', 'Faint: each iteration; strong: exponential average.', (style) =>
-    lineChart(
-      {
-        title: 'Training loss towards one fixed image',
-        description: 'Image semantics loss by iteration under the three gradients.',
-        xLabel: 'iteration',
-        yLabel: 'image semantics loss',
-        series: curves.map(({ mode, losses }) => ({
-          label: NAMES[mode]!,
-          points: losses.map((y, i) => ({ x: i + 1, y })),
-          smoothing: 0.9,
-        })),
-      },
-      style,
     ),
   );
   return {
@@ -80,10 +77,40 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
       `LoRA on the U-Net, ${budget.iterations} iterations of ${budget.images} images with ${budget.steps} sampling steps, ` +
         'every one of which receives the gradient; the loss compares every image with the same image by CLIP and DINO. ' +
         `"At first" and "at last" are means over ${budget.averageOver} iterations.`,
+      `Portraits' own guidance scale is ${own}; at ${EXPLODING_GUIDANCE_SCALE}, in the second chart, the unadjusted gradient ` +
+        'explodes towards the first steps (figure 6b).',
     ],
     numbers,
-    figures: [figure],
+    figures: [
+      lossChart('figure-6a', own, curves),
+      lossChart('figure-6a-guidance', EXPLODING_GUIDANCE_SCALE, curves),
+    ],
   };
+}
+
+function ownGuidance({ budget, pipeline }: Laboratory): number {
+  return budget.guidanceScale ?? pipeline.model.defaultGuidanceScale;
+}
+
+function lossChart(name: string, guidanceScale: number, curves: readonly LossCurve[]): DrawnFigure {
+  return chartFigure(name, 'Faint: each iteration; strong: exponential average.', (style) =>
+    lineChart(
+      {
+        title: `Training loss towards one fixed image, guidance scale ${guidanceScale}`,
+        description: `Image semantics loss by iteration under the three gradients at guidance scale ${guidanceScale}.`,
+        xLabel: 'iteration',
+        yLabel: 'image semantics loss',
+        series: curves
+          .filter((curve) => curve.guidanceScale === guidanceScale)
+          .map(({ mode, losses }) => ({
+            label: NAMES[mode]!,
+            points: losses.map((y, i) => ({ x: i + 1, y })),
+            smoothing: 0.9,
+          })),
+      },
+      style,
+    ),
+  );
 }
 
 /** Distance to one image of the frozen model by every encoder: the image semantics loss with a fixed target. */
@@ -94,7 +121,7 @@ async function fixedImageScore(lab: Laboratory): Promise<ImageScore> {
   const data = await drawImages(pipeline, {
     prompt: PROMPT,
     negativePrompt: '',
-    guidanceScale: lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
+    guidanceScale: ownGuidance(lab),
     seeds: [TARGET_SEED],
     steps: lossCurves.steps,
     adapter: NO_ADAPTER,
@@ -118,8 +145,9 @@ async function fixedImageScore(lab: Laboratory): Promise<ImageScore> {
 }
 
 function settingsOf(
-  { budget, pipeline }: Laboratory,
+  { budget }: Laboratory,
   mode: GradientMode,
+  guidanceScale: number,
 ): Omit<FinetuneSettings, 'directory'> {
   const { iterations, images, steps, learningRate } = budget.lossCurves;
   return {
@@ -130,7 +158,7 @@ function settingsOf(
     prompts: [PROMPT],
     negativePrompt: '',
     samplingSteps: [steps, steps],
-    guidanceScale: budget.guidanceScale ?? pipeline.model.defaultGuidanceScale,
+    guidanceScale,
     learningRate,
     weightDecay: 0.01,
     betas: [0.9, 0.999],
@@ -139,15 +167,18 @@ function settingsOf(
     gradient: { mode, branches: 'both' },
     validation: { every: 0, prompts: [PROMPT], imagesPerPrompt: 1, samplingSteps: steps },
     checkpointEvery: Math.max(1, Math.min(10, iterations)),
-    digest: `figure 6a ${mode} ${JSON.stringify(budget.lossCurves)}`,
+    digest: `figure 6a ${mode} ${guidanceScale} ${JSON.stringify(budget.lossCurves)}`,
   };
 }
 
-/** Figure 6b: the gradient that each timestep adds to the U-Net's weights for a random dL/dz_0, and what guidance does to it. */
+/**
+ * Figure 6b: the gradient that each timestep adds to the U-Net's weights for a random dL/dz_0, at the model's own guidance scale
+ * and at one at which the unadjusted gradient explodes, and how that one grows with the guidance scale.
+ */
 export async function figure6b(lab: Laboratory): Promise<PartResult> {
   const { scales } = lab.budget;
   const pipeline = lab.openPipeline(1);
-  const own = lab.budget.guidanceScale ?? pipeline.model.defaultGuidanceScale;
+  const own = ownGuidance(lab);
   const scalesOf = (modes: readonly GradientMode[], guidanceScale: number) =>
     measureParameterScales(pipeline, {
       part: { kind: 'unet', rank: lab.budget.rank },
@@ -160,20 +191,26 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
       onRun: (done, all) => lab.progress(`gradient scales, guidance ${guidanceScale}`, done, all),
       signal: lab.signal,
     });
+  const curvesOf = async (modes: readonly GradientMode[], guidanceScale: number): Promise<ScaleCurve[]> =>
+    (await scalesOf(modes, guidanceScale)).map(({ mode, timesteps }) => ({
+      label: guidanceScale === own ? NAMES[mode]! : `${NAMES[mode]!}, guidance scale ${guidanceScale}`,
+      guidanceScale,
+      timesteps,
+    }));
   const curves: ScaleCurve[] = [];
-  const guided: ScaleCurve[] = [];
+  const exploding: ScaleCurve[] = [];
+  const others: ScaleCurve[] = [];
   try {
-    for (const { mode, timesteps } of await scalesOf(MODES, own)) {
-      curves.push({ label: NAMES[mode]!, timesteps });
-    }
-    for (const guidanceScale of GUIDANCE_SCALES) {
-      const [found] = await scalesOf(['unadjusted'], guidanceScale);
-      guided.push({ label: `unadjusted, guidance scale ${guidanceScale}`, timesteps: found!.timesteps });
-    }
+    curves.push(...(await curvesOf(MODES, own)));
+    exploding.push(...(await curvesOf(MODES, EXPLODING_GUIDANCE_SCALE)));
+    for (const guidanceScale of GUIDANCE_SCALES)
+      others.push(...(await curvesOf(['unadjusted'], guidanceScale)));
   } finally {
     await pipeline.release();
   }
-  const all = [...curves, ...guided];
+  const guided = [...others, exploding[MODES.indexOf('unadjusted')]!];
+  guided.sort((a, b) => a.guidanceScale - b.guidanceScale);
+  const all = [...curves, ...exploding, ...others];
   const numbers = all.flatMap(({ label, timesteps }) =>
     timesteps.map(({ timestep, mean, low, high }) =>
       resultNumber({
@@ -206,11 +243,18 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
         'the sampler that is used, normalised by their geometric mean for the adjusted gradient.',
       'The published unadjusted gradient grows towards the first steps, for it multiplies the Jacobians of all later noise ' +
         "predictions, and guidance stretches each of them. Portraits' U-Net is small and its own guidance scale is " +
-        `${own}; the second chart takes the same gradient at other guidance scales.`,
+        `${own}, at which nothing explodes. At ${EXPLODING_GUIDANCE_SCALE} it does, in the second chart; the third takes the ` +
+        'unadjusted gradient alone at other guidance scales.',
     ],
     numbers: [...ratios, ...numbers],
     figures: [
       scaleChart('figure-6b', 'Scale of the gradient by timestep', 'under the three gradients', curves),
+      scaleChart(
+        'figure-6b-exploding',
+        `Scale of the gradient by timestep, guidance scale ${EXPLODING_GUIDANCE_SCALE}`,
+        'under the three gradients, at a guidance scale at which the unadjusted one explodes',
+        exploding,
+      ),
       scaleChart(
         'figure-6b-guidance',
         'Scale of the unadjusted gradient by timestep and guidance scale',
@@ -224,6 +268,7 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
 /** Scales by timestep, in the order of the sampler. */
 interface ScaleCurve {
   readonly label: string;
+  readonly guidanceScale: number;
   readonly timesteps: ModeScales['timesteps'];
 }
 

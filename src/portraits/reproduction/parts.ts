@@ -6,7 +6,7 @@ import { compareModes } from './mode_comparison.ts';
 import { figure8, figure9 } from './people_figures.ts';
 import { CONCEPTS } from './runs.ts';
 import type { Budget, MeasureBudget, RunBudget } from './settings.ts';
-import { GUIDANCE_SCALES, LEARNING_RATES } from './settings.ts';
+import { EXPLODING_GUIDANCE_SCALE, GUIDANCE_SCALES, LEARNING_RATES } from './settings.ts';
 import { TRAINED, table1, table2, trainedBudget } from './tables.ts';
 import type { Laboratory, PartResult } from './types.ts';
 
@@ -51,9 +51,9 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-6b',
     summary: 'scale of the gradient by timestep under three gradients',
-    settings: ({ scales }) => [scales, GUIDANCE_SCALES],
+    settings: ({ scales }) => [scales, EXPLODING_GUIDANCE_SCALE, GUIDANCE_SCALES],
     units: ({ scales: { runs, steps } }) =>
-      runs * steps * (2 + 2 * DIFFERENTIATED) * (3 + GUIDANCE_SCALES.length),
+      runs * steps * (2 + 2 * DIFFERENTIATED) * (2 * 3 + GUIDANCE_SCALES.length),
     make: figure6b,
   },
   {
@@ -91,8 +91,8 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
   {
     name: 'figure-6a',
     summary: 'training loss towards a fixed image under three gradients',
-    settings: ({ lossCurves }) => lossCurves,
-    units: ({ lossCurves }) => 3 * trainUnits(lossCurves, 2),
+    settings: ({ lossCurves }) => [lossCurves, EXPLODING_GUIDANCE_SCALE],
+    units: ({ lossCurves }) => 2 * 3 * trainUnits(lossCurves, 2),
     make: figure6a,
   },
   {

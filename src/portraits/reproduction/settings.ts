@@ -173,8 +173,14 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
   },
 });
 
-/** Guidance scales at which the unadjusted gradient is measured beside the model's own: none, weak, usual and strong. */
-export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.75, 7.5, 15]);
+/** Guidance scale at which the unadjusted gradient explodes on Portraits: all gradients are compared there as well. */
+export const EXPLODING_GUIDANCE_SCALE = 30;
+
+/**
+ * Guidance scales at which the unadjusted gradient is measured beside the model's own and the one above: from none to what
+ * Portraits draws badly at.
+ */
+export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.75, 7.5, 15, 60]);
 
 /** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
 export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({
