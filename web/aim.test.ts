@@ -11,7 +11,7 @@ const ATTRIBUTES = [
 ];
 const gender = { female: 30, male: 70 };
 const group = (id: number, part: Partial<PromptGroup> = {}): PromptGroup => ({
-  ...{ id, name: '', target: { gender } },
+  ...{ id, name: '', target: { gender }, weight: 1 },
   source: { from: 'set', set: 'sports', count: 6, lines: '' },
   ...part,
 });
@@ -25,10 +25,12 @@ describe('an aim', () => {
     ['no group', stored([]), { byGroup: false }],
     [
       'a group with holes',
-      stored([{ id: 'x', target: { gender: { female: 'many' } } }]),
+      stored([{ id: 'x', target: { gender: { female: 'many' } }, weight: -1 }]),
       {
         byGroup: true,
-        groups: [expect.objectContaining({ id: 0, name: '', target: { gender: { female: 0 } } })] as never,
+        groups: [
+          expect.objectContaining({ id: 0, name: '', target: { gender: { female: 0 } }, weight: 1 }),
+        ] as never,
       },
     ],
   ])('is read from a draft with %s', (_, draft, expected) => {
@@ -107,11 +109,15 @@ describe('a request by group', () => {
       name: 'riders',
       source: own('a person on a horse\n'),
       target: { gender, age: { young: 50, old: 50 } },
+      weight: 0.25,
     }),
   ];
   const target = [
     { for: 'sports', gender: { female: 0.3, male: 0.7 } },
-    { for: ['a person on a horse'], name: 'riders', gender: { female: 0.3, male: 0.7 }, age: 'uniform' },
+    {
+      ...{ for: ['a person on a horse'], name: 'riders', weight: 0.25 },
+      ...{ gender: { female: 0.3, male: 0.7 }, age: 'uniform' },
+    },
   ];
 
   it('of a fine-tuning is one that the server takes, with validations for every group', () => {

@@ -282,6 +282,7 @@ describe('Fine-tune', () => {
     await page.getByText('riders: age, old: 3% of 16 images is less than one').waitFor();
     await group('riders').getByLabel('young, percent').fill('75');
     await page.getByText(/^Achievable:/).waitFor();
+    await group('riders').getByLabel('Weight of the group').fill('0.25');
     await group('occupations').getByRole('button', { name: 'Remove group occupations' }).click();
     await page.getByText('Group occupations removed; 2 left.').waitFor();
     await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('Add a group');
@@ -293,7 +294,7 @@ describe('Fine-tune', () => {
     expect(server.sent.at(-1)).toMatchObject({
       target: [
         { for: 'sports', gender: { female: 0.3, male: 0.7 } },
-        { ...riders, gender: { female: 0.3, male: 0.7 }, age: { young: 0.75, old: 0.25 } },
+        { ...riders, weight: 0.25, gender: { female: 0.3, male: 0.7 }, age: { young: 0.75, old: 0.25 } },
       ],
       validation: { prompts: 4 },
     });

@@ -10,9 +10,9 @@ import { describedAttributes, describedTarget } from '../fairness/index.ts';
 import { gradientModes } from './gradient_coefficients.ts';
 import { learningRateScheduleNames } from './learning_rate.ts';
 import type { NamedPrompts } from './prompt_groups.ts';
-import { groupName, sameFolder } from './prompt_groups.ts';
+import { groupName, groupTarget, sameFolder } from './prompt_groups.ts';
 
-export { groupName } from './prompt_groups.ts';
+export { groupName, groupTarget } from './prompt_groups.ts';
 
 /** A target for some prompts: attributes and shares as in {@link TargetDescription}, and `for`, the prompts. */
 export interface TargetGroupDescription extends NamedPrompts {
@@ -278,17 +278,15 @@ export function configuredGroups(target: ConfiguredTarget): readonly TargetGroup
   return Array.isArray(target) ? (target as readonly TargetGroupDescription[]) : null;
 }
 
-/** A group's target without its prompts, its name and its weight. */
-export function groupTarget(group: TargetGroupDescription): TargetDescription {
-  const { for: _, name: __, weight: ___, ...description } = group;
-  return description as TargetDescription;
+function targetOfGroup(group: TargetGroupDescription): TargetDescription {
+  return groupTarget(group) as TargetDescription;
 }
 
 /** Attributes that a target names, over all its groups, in the order in which they are first named. */
 export function configuredAttributes(target: ConfiguredTarget): string[] {
   const groups = configuredGroups(target);
   if (groups === null) return describedAttributes(target as string | TargetDescription);
-  return [...new Set(groups.flatMap((group) => describedAttributes(groupTarget(group))))];
+  return [...new Set(groups.flatMap((group) => describedAttributes(targetOfGroup(group))))];
 }
 
 /**
@@ -325,7 +323,7 @@ export function configuredGroupTargets(
   return groups.map((group) => {
     const name = groupName(group);
     try {
-      return { name, target: describedTarget(groupTarget(group), known) };
+      return { name, target: describedTarget(targetOfGroup(group), known) };
     } catch (error) {
       throw new Error(`target for ${name}: ${(error as Error).message}`, { cause: error });
     }

@@ -1,4 +1,4 @@
-/** Names of groups of prompts that have targets of their own; nothing here reads files, so that a browser can load it. */
+/** Groups of prompts that have targets of their own: what they are called and what they aim at; nothing here reads files, so that a browser can load it. */
 
 /** The prompts of a group, and what it is called. */
 export interface NamedPrompts {
@@ -6,6 +6,14 @@ export interface NamedPrompts {
   readonly for: string | readonly string[];
   /** The names of its lists or its first prompt when left out. */
   readonly name?: string | undefined;
+}
+
+/** A group's target: everything that it says besides its prompts, its name and its weight. */
+export function groupTarget<Group extends NamedPrompts & { readonly weight?: number | undefined }>(
+  group: Group,
+): Omit<Group, 'for' | 'name' | 'weight'> {
+  const { for: _, name: __, weight: ___, ...target } = group;
+  return target;
 }
 
 /** What a group of prompts is called: its name, the names of its lists, or its first prompt. */

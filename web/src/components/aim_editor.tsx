@@ -4,10 +4,10 @@ import type { ReactNode } from 'react';
 import { useEffect, useRef, useState } from 'react';
 import type { PromptSet } from '../api/types.ts';
 import type { Aim, PromptGroup } from '../lib/aim.ts';
-import { groupTitle, MOST_GROUPS, titleFault, withNewGroup } from '../lib/aim.ts';
+import { GROUP_WEIGHTS, groupTitle, MOST_GROUPS, titleFault, withNewGroup } from '../lib/aim.ts';
 import type { AttributeClasses } from '../lib/target.ts';
 import { targetInShort } from '../lib/target.ts';
-import { Segmented, TextField } from './controls.tsx';
+import { NumberField, Segmented, TextField } from './controls.tsx';
 import { PromptSourceEditor } from './prompt_source_editor.tsx';
 import { TargetEditor } from './target_editor.tsx';
 
@@ -182,6 +182,17 @@ function GroupEditor({
           fault={titleFault(group, groups)}
           onChange={(name) => onChange({ ...group, name: name.slice(0, 100) })}
         />
+        {split === 'train' && (
+          <NumberField
+            label="Weight of the group"
+            step="any"
+            value={group.weight}
+            least={GROUP_WEIGHTS[0]}
+            most={GROUP_WEIGHTS[1]}
+            hint="How often it is drawn, compared with the others."
+            onChange={(weight) => onChange({ ...group, weight })}
+          />
+        )}
         {onRemove !== null && (
           <button type="button" className="quiet" onClick={onRemove}>
             Remove group {title}

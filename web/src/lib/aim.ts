@@ -3,7 +3,7 @@
 import { groupName, sameFolder } from '../../../src/finetune/prompt_groups.ts';
 import type { PromptSource } from './prompt_source.ts';
 import { linesOf, readPromptSource } from './prompt_source.ts';
-import { fieldsOf, flag, text } from './read.ts';
+import { fieldsOf, flag, numeric, text } from './read.ts';
 import type { AttributeClasses, TargetDraft } from './target.ts';
 import { evenPercents, faultOf, fitTarget, readTarget, targetDescription } from './target.ts';
 
@@ -15,7 +15,12 @@ export interface PromptGroup {
   readonly name: string;
   readonly source: PromptSource;
   readonly target: TargetDraft;
+  /** How often a fine-tuning draws it, compared with the other groups. */
+  readonly weight: number;
 }
+
+/** Least and most that a group may weigh. */
+export const GROUP_WEIGHTS = Object.freeze([0.01, 1000] as const);
 
 /** Both ways to aim, with what the other needs kept, so that changing between them loses nothing. */
 export interface Aim {
@@ -33,6 +38,7 @@ export const MOST_GROUPS = 50;
 export interface GroupDescription {
   readonly for: string | string[];
   readonly name?: string;
+  readonly weight?: number;
   readonly [attribute: string]: unknown;
 }
 
@@ -45,12 +51,13 @@ export function readAim(fields: Readonly<Record<string, unknown>>, count: number
     source: readPromptSource(fields.source, count),
     byGroup: flag(fields.byGroup, false) && groups.length > 0,
     groups: groups.map((stored, id) => {
-      const { name, source, target } = fieldsOf(stored);
+      const { name, source, target, weight } = fieldsOf(stored);
       return {
         id,
         name: text(name, ''),
         source: readPromptSource(source, count),
         target: readTarget(target),
+        weight: numeric(weight, 1, ...GROUP_WEIGHTS),
       };
     }),
   };
@@ -68,9 +75,13 @@ export function fitAim<Settings extends Aim>(
   };
 }
 
-function promptsOf({ name, source }: PromptGroup): Pick<GroupDescription, 'for' | 'name'> {
+function promptsOf({ name, source, weight }: PromptGroup): Pick<GroupDescription, 'for' | 'name' | 'weight'> {
   const prompts = source.from === 'own' ? linesOf(source) : source.set;
-  return { for: prompts, ...(name.trim() === '' ? {} : { name: name.trim() }) };
+  return {
+    for: prompts,
+    ...(name.trim() === '' ? {} : { name: name.trim() }),
+    ...(weight === 1 ? {} : { weight }),
+  };
 }
 
 /** What a group of a draft is called. */
@@ -85,13 +96,13 @@ export function groupTitle(group: PromptGroup): string {
  */
 export function withNewGroup({ groups, source, target }: Aim, sets: readonly string[]): PromptGroup[] {
   const last = groups.at(-1);
-  if (last === undefined) return [{ id: 0, name: '', source, target }];
+  if (last === undefined) return [{ id: 0, name: '', source, target, weight: 1 }];
   const id = Math.max(...groups.map((group) => group.id)) + 1;
   const used = groups.flatMap((group) => (group.source.from === 'set' ? [group.source.set] : []));
   const set = sets.find((name) => !used.includes(name));
   const own = { ...last.source, from: 'own' as const, lines: '' };
   const next = set === undefined ? own : { ...own, from: 'set' as const, set };
-  return [...groups, { id, name: '', source: next, target: last.target }];
+  return [...groups, { id, name: '', source: next, target: last.target, weight: 1 }];
 }
 
 /** What is wrong with prompts and target, or `null`. */

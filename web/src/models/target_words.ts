@@ -1,6 +1,6 @@
 /** Targets as a server gives them, in a line. */
 
-import { groupName } from '../../../src/finetune/prompt_groups.ts';
+import { groupName, groupTarget } from '../../../src/finetune/prompt_groups.ts';
 import type { JobTarget, Target } from '../api/types.ts';
 
 /** Names of attributes are joined so for a joint target. */
@@ -22,16 +22,20 @@ function isGroups(target: JobTarget): target is Extract<JobTarget, readonly unkn
 
 type Group = Extract<JobTarget, readonly unknown[]>[number];
 
-function targetOfGroup({ for: _, name: __, ...target }: Group): Target {
-  return target;
+function targetOfGroup(group: Group): Target {
+  return groupTarget(group) as Target;
 }
 
-/** `gender: uniform; age: 75% young, 25% old`, of groups with the prompts in front: `sports: gender: 60/40`. */
+function groupInWords(group: Group): string {
+  const { weight = 1 } = group;
+  const drawn = weight === 1 ? '' : ` (weight ${weight})`;
+  return `${groupName(group)}${drawn}: ${targetInWords(targetOfGroup(group))}`;
+}
+
+/** `gender: uniform; age: 75% young, 25% old`, of groups with the prompts in front: `sports (weight 0.2): gender: 60/40`. */
 export function targetInWords(target: JobTarget): string {
   if (typeof target === 'string') return target;
-  if (isGroups(target)) {
-    return target.map((group) => `${groupName(group)}: ${targetInWords(targetOfGroup(group))}`).join(' · ');
-  }
+  if (isGroups(target)) return target.map(groupInWords).join(' · ');
   return Object.entries(target)
     .map(([name, shares]) => `${name}: ${sharesInWords(shares)}`)
     .join('; ');
