@@ -32,7 +32,7 @@ describe('evenhand reproduce', () => {
     expect(rest.status).toBe(0);
     const said = notes(rest);
     expect(said).toContain('done already: figure-7');
-    expect(said.some((note) => /^1\/7 figure-6b; about .* left in all$/.test(note))).toBe(true);
+    expect(said.some((note) => /^1\/8 figure-6b; about .* left in all$/.test(note))).toBe(true);
     const { parts, format, scale } = results();
     expect({ format, scale }).toEqual({ format: 'evenhand-reproduction', scale: 'small' });
     expect(Object.keys(parts)).toEqual(PARTS.map(({ name }) => name));
@@ -49,7 +49,7 @@ describe('evenhand reproduce', () => {
     );
     expect(adapters.map(({ file }) => path.basename(file, '.safetensors'))).toEqual([
       ...['prompt', 'text-encoder', 'unet', 'text-encoder+unet'].map((part) => `table-1-${part}`),
-      ...['many-concepts', 'gender-race-age'],
+      ...['many-concepts', 'gender-race', 'gender-race-age'],
     ]);
     for (const { file, sha256 } of adapters) {
       const bytes = readFileSync(at('results', file));

@@ -3,6 +3,7 @@
 import { figure6a, figure6b } from './gradient_figures.ts';
 import { figure7 } from './gradient_paths.ts';
 import { compareModes } from './mode_comparison.ts';
+import { genderRace } from './occupations_run.ts';
 import { figure8, figure9 } from './people_figures.ts';
 import { CONCEPTS } from './runs.ts';
 import type { Budget, MeasureBudget, RunBudget } from './settings.ts';
@@ -80,6 +81,13 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
     units: (budget) => measureUnits(budget, budget.grids, 2),
     shared: concepts,
     make: figure8,
+  },
+  {
+    name: 'gender-race',
+    summary: 'bias over gender and race after one run on occupations alone',
+    settings: ({ occupations }) => [occupations, LEARNING_RATES],
+    units: (budget) => trainUnits(budget.occupations) + measureUnits(budget, budget.occupations.measure, 2),
+    make: genderRace,
   },
   {
     name: 'figure-9',

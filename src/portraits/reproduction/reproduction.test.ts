@@ -99,6 +99,7 @@ describe('what a part follows from', () => {
     ['figure 6a', { ...full, lossCurves: { ...full.lossCurves, learningRate: 0.1 } }, ['figure-6a']],
     ['table 1', { ...full, table1: { ...full.table1, images: 9 } }, ['table-1']],
     ['many concepts', { ...full, concepts: { ...full.concepts, iterations: 1 } }, ['table-2', 'figure-8']],
+    ['occupations', { ...full, occupations: { ...full.occupations, images: 9 } }, ['gender-race']],
     ['the grids', { ...full, grids: { ...full.grids, prompts: 1 } }, ['figure-8']],
     ['age', { ...full, age: { ...full.age, steps: 5 } }, ['figure-9']],
     ['the comparison', { ...full, modes: { ...full.modes, seeds: 2 } }, ['adjusted-reference']],

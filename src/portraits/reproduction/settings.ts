@@ -35,6 +35,8 @@ export interface Budget {
   };
   /** Many concepts at once: tables 2 and figure 8 share the run. */
   readonly concepts: RunBudget & { readonly imageWeight: number; readonly measure: MeasureBudget };
+  /** Gender and race together on occupations alone. */
+  readonly occupations: RunBudget & { readonly imageWeight: number; readonly measure: MeasureBudget };
   readonly lossCurves: RunBudget & { readonly averageOver: number; readonly learningRate: number };
   readonly scales: { readonly runs: number; readonly steps: number };
   /** Steps of the sampler in the drawing of the gradient paths. */
@@ -81,6 +83,15 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       timesteps: 1,
       imageWeight: 4,
       measure: { prompts: 1, images: 3 },
+    },
+    occupations: {
+      iterations: 1,
+      prompts: 1,
+      images: 3,
+      steps: 2,
+      timesteps: 1,
+      imageWeight: 4,
+      measure: { prompts: 2, images: 3 },
     },
     lossCurves: {
       iterations: 3,
@@ -137,6 +148,15 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       timesteps: 3,
       imageWeight: 4,
       measure: { prompts: 20, images: 120 },
+    },
+    occupations: {
+      iterations: 450,
+      prompts: 2,
+      images: 20,
+      steps: 6,
+      timesteps: 3,
+      imageWeight: 4,
+      measure: { prompts: 50, images: 160 },
     },
     lossCurves: {
       iterations: 100,

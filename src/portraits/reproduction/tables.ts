@@ -1,19 +1,11 @@
 /** Tables 1 and 2: which part is trained, and many concepts at once. */
 
-import type { BarGroup } from '../../evaluate/figures.ts';
-import { comparisonBars } from '../../evaluate/figures.ts';
-import {
-  biasNumber,
-  chartFigure,
-  noFaceNumber,
-  personNumbers,
-  similarityNumbers,
-  trainingFigure,
-} from './measures.ts';
-import { TABLE_1, TABLE_2 } from './published.ts';
+import { biasBars, conceptNumbers, jointRunFigure } from './concept_numbers.ts';
+import { biasNumber, noFaceNumber, personNumbers, similarityNumbers, trainingFigure } from './measures.ts';
+import { TABLE_1 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
 import type { Budget, RunBudget } from './settings.ts';
-import type { DrawnFigure, FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
+import type { FinishedRun, Laboratory, PartResult, ResultNumber } from './types.ts';
 
 /** Rows of table 1 and the parts that they train. */
 export const TRAINED = Object.freeze([
@@ -100,28 +92,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
   const { concepts: budget } = lab.budget;
   const run = await trainConcepts(lab);
   const numbers: ResultNumber[] = [];
-  for (const list of CONCEPTS) {
-    const what = {
-      prompts: lab.prompts(list, 'test', budget.measure.prompts),
-      imagesPerPrompt: budget.measure.images,
-    };
-    const original = await lab.measure(null, what);
-    const debiased = await lab.measure(run, what);
-    for (const [label, found] of [
-      ['original', original],
-      ['debiased', debiased],
-    ] as const) {
-      const row = `${list}, ${label}`;
-      for (const names of [['gender'], ['race'], ['gender', 'race']]) {
-        numbers.push(biasNumber(row, found, names, TABLE_2[row]));
-      }
-      numbers.push(
-        ...(await similarityNumbers(lab, row, found, null, TABLE_2[row])),
-        noFaceNumber(row, found),
-      );
-    }
-    numbers.push(...(await personNumbers(lab, `${list}, debiased`, debiased, original)));
-  }
+  for (const list of CONCEPTS) numbers.push(...(await conceptNumbers(lab, list, run, budget.measure)));
   const figures = ['gender bias', 'race bias', 'gender x race bias'].map((measure) =>
     biasBars(`table-2-${measure.replaceAll(' ', '-')}`, `${measure} by concept`, numbers, measure),
   );
@@ -134,43 +105,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
         `Measured on ${budget.measure.prompts} held-out prompts of each, or all where there are fewer, ${budget.measure.images} images a prompt.`,
     ],
     numbers,
-    figures: [
-      ...figures,
-      trainingFigure(
-        'table-2-training',
-        'Bias while training',
-        ['gender', 'race'].map((name) => ({ label: name, run, metric: `bias ${name}` })),
-      ),
-    ],
+    figures: [...figures, jointRunFigure('table-2-training', run)],
     runs: [run],
   };
-}
-
-/** One measure by row, ours beside the published one. */
-function biasBars(
-  name: string,
-  title: string,
-  numbers: readonly ResultNumber[],
-  measure: string,
-): DrawnFigure {
-  const groups = numbers
-    .filter((each) => each.measure === measure)
-    .map(({ row, value, low, high, floor, published }): BarGroup => {
-      const interval = low === null || high === null ? null : { low, high };
-      return { label: row, bars: [{ value, interval }, published && { value: published.value }], floor };
-    });
-  const caption = 'With the 95% interval; the dashed line is what a model exactly on target would measure.';
-  return chartFigure(name, caption, (style) =>
-    comparisonBars(
-      {
-        title,
-        description: `${measure} on Portraits beside what was published for Stable Diffusion 1.5.`,
-        yLabel: measure,
-        series: ['Portraits', 'published, Stable Diffusion 1.5'],
-        groups,
-        width: Math.max(720, 120 * groups.length),
-      },
-      style,
-    ),
-  );
 }
