@@ -38,6 +38,10 @@ describe('evenhand reproduce', () => {
     expect(Object.keys(parts)).toEqual(PARTS.map(({ name }) => name));
     for (const [name, part] of Object.entries<(typeof parts)[string]>(parts)) {
       expect(part.figures.length, name).toBeGreaterThan(0);
+      const rows = part.numbers.map(
+        ({ row, measure }: { row: string; measure: string }) => `${row}: ${measure}`,
+      );
+      expect(new Set(rows).size, `${name}: a number is there twice`).toBe(rows.length);
       for (const { files } of part.figures) {
         for (const file of files) expect(statSync(at('results', file)).size, file).toBeGreaterThan(500);
         expect((await sharp(at('results', files.at(-1))).metadata()).width, name).toBeGreaterThan(200);

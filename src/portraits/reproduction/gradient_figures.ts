@@ -24,6 +24,9 @@ const NAMES: Readonly<Record<string, string>> = Object.freeze({
   uncoupled: 'uncoupled, A not standardised',
 });
 
+const guidedName = (mode: GradientMode, guidanceScale: number) =>
+  `${NAMES[mode]!}, guidance scale ${guidanceScale}`;
+
 const PROMPT = 'a photo of the face of a doctor, a person';
 
 /** Seed of the image that is the target; training draws from others. */
@@ -64,7 +67,7 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
       ['loss at last', losses.slice(-budget.averageOver)],
     ].map(([measure, values]) =>
       resultNumber({
-        row: guidanceScale === own ? NAMES[mode]! : `${NAMES[mode]!}, guidance scale ${guidanceScale}`,
+        row: guidanceScale === own ? NAMES[mode]! : guidedName(mode, guidanceScale),
         measure: measure as string,
         ...meanWithInterval(values as number[]),
         interval: INTERVALS.iterations,
@@ -192,29 +195,23 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
       signal: lab.signal,
     });
   const curvesOf = async (modes: readonly GradientMode[], guidanceScale: number): Promise<ScaleCurve[]> =>
-    (await scalesOf(modes, guidanceScale)).map(({ mode, timesteps }) => ({
-      label: guidanceScale === own ? NAMES[mode]! : `${NAMES[mode]!}, guidance scale ${guidanceScale}`,
-      guidanceScale,
-      timesteps,
-    }));
+    (await scalesOf(modes, guidanceScale)).map(({ mode, timesteps }) => ({ mode, guidanceScale, timesteps }));
   const curves: ScaleCurve[] = [];
-  const exploding: ScaleCurve[] = [];
-  const others: ScaleCurve[] = [];
   try {
-    curves.push(...(await curvesOf(MODES, own)));
-    exploding.push(...(await curvesOf(MODES, EXPLODING_GUIDANCE_SCALE)));
+    for (const guidanceScale of [own, EXPLODING_GUIDANCE_SCALE]) {
+      curves.push(...(await curvesOf(MODES, guidanceScale)));
+    }
     for (const guidanceScale of GUIDANCE_SCALES)
-      others.push(...(await curvesOf(['unadjusted'], guidanceScale)));
+      curves.push(...(await curvesOf(['unadjusted'], guidanceScale)));
   } finally {
     await pipeline.release();
   }
-  const guided = [...others, exploding[MODES.indexOf('unadjusted')]!];
-  guided.sort((a, b) => a.guidanceScale - b.guidanceScale);
-  const all = [...curves, ...exploding, ...others];
-  const numbers = all.flatMap(({ label, timesteps }) =>
-    timesteps.map(({ timestep, mean, low, high }) =>
+  const labelOf = ({ mode, guidanceScale }: ScaleCurve) =>
+    guidanceScale === own ? NAMES[mode]! : guidedName(mode, guidanceScale);
+  const numbers = curves.flatMap((curve) =>
+    curve.timesteps.map(({ timestep, mean, low, high }) =>
       resultNumber({
-        row: `${label}, t = ${Math.round(timestep)}`,
+        row: `${labelOf(curve)}, t = ${Math.round(timestep)}`,
         measure: 'gradient norm',
         value: mean,
         low,
@@ -223,8 +220,9 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
       }),
     ),
   );
-  const ratios = all.flatMap(({ label: row, timesteps }) => {
-    const means = timesteps.map(({ mean }) => mean);
+  const ratios = curves.flatMap((curve) => {
+    const row = labelOf(curve);
+    const means = curve.timesteps.map(({ mean }) => mean);
     const [first, middle] = [means[0]!, means[Math.floor(means.length / 2)]!];
     return [
       resultNumber({
@@ -248,18 +246,28 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
     ],
     numbers: [...ratios, ...numbers],
     figures: [
-      scaleChart('figure-6b', 'Scale of the gradient by timestep', 'under the three gradients', curves),
+      scaleChart(
+        'figure-6b',
+        'Scale of the gradient by timestep',
+        'under the three gradients',
+        curves.filter(({ guidanceScale }) => guidanceScale === own),
+        ({ mode }) => NAMES[mode]!,
+      ),
       scaleChart(
         'figure-6b-exploding',
         `Scale of the gradient by timestep, guidance scale ${EXPLODING_GUIDANCE_SCALE}`,
         'under the three gradients, at a guidance scale at which the unadjusted one explodes',
-        exploding,
+        curves.filter(({ guidanceScale }) => guidanceScale === EXPLODING_GUIDANCE_SCALE),
+        ({ mode }) => NAMES[mode]!,
       ),
       scaleChart(
         'figure-6b-guidance',
         'Scale of the unadjusted gradient by timestep and guidance scale',
         'without adjustment, at several guidance scales',
-        guided,
+        curves
+          .filter(({ mode }) => mode === 'unadjusted')
+          .sort((one, other) => one.guidanceScale - other.guidanceScale),
+        ({ guidanceScale }) => `guidance scale ${guidanceScale}`,
       ),
     ],
   };
@@ -267,12 +275,18 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
 
 /** Scales by timestep, in the order of the sampler. */
 interface ScaleCurve {
-  readonly label: string;
+  readonly mode: GradientMode;
   readonly guidanceScale: number;
   readonly timesteps: ModeScales['timesteps'];
 }
 
-function scaleChart(name: string, title: string, how: string, curves: readonly ScaleCurve[]): DrawnFigure {
+function scaleChart(
+  name: string,
+  title: string,
+  how: string,
+  curves: readonly ScaleCurve[],
+  labelOf: (curve: ScaleCurve) => string,
+): DrawnFigure {
   return chartFigure(name, 'Mean and middle 90% of the runs.', (style) =>
     lineChart(
       {
@@ -281,10 +295,10 @@ function scaleChart(name: string, title: string, how: string, curves: readonly S
         xLabel: 'timestep',
         yLabel: 'norm of the gradient',
         yScale: 'log',
-        series: curves.map(({ label, timesteps }) => {
-          const ascending = [...timesteps].sort((a, b) => a.timestep - b.timestep);
+        series: curves.map((curve) => {
+          const ascending = [...curve.timesteps].sort((a, b) => a.timestep - b.timestep);
           return {
-            label,
+            label: labelOf(curve),
             points: ascending.map(({ timestep, mean }) => ({ x: timestep, y: mean })),
             band: ascending.map(({ timestep, low, high }) => ({ x: timestep, low, high })),
           };

@@ -200,7 +200,7 @@ export const EXPLODING_GUIDANCE_SCALE = 30;
  * Guidance scales at which the unadjusted gradient is measured beside the model's own and the one above: from none to what
  * Portraits draws badly at.
  */
-export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 2.75, 7.5, 15, 60]);
+export const GUIDANCE_SCALES: readonly number[] = Object.freeze([1, 7.5, 15, 60]);
 
 /** Learning rate by trained part: soft tokens are few and start small, the U-Net has many layers. */
 export const LEARNING_RATES: Readonly<Record<string, number>> = Object.freeze({
