@@ -28,9 +28,15 @@ export interface Part {
 /** A differentiated evaluation costs as much as three. */
 const DIFFERENTIATED = 3;
 
-/** Units of a run: images of both models with guidance, and the gradient through `branches` of guidance's two. */
-function trainUnits({ iterations, prompts, images, steps, timesteps }: RunBudget, branches = 1): number {
-  return iterations * prompts * images * (4 * steps + DIFFERENTIATED * branches * timesteps);
+/**
+ * Units of a run: images of `models` models with guidance (the frozen one's are drawn where the loss compares with them), and the gradient
+ * through `branches` of guidance's two.
+ */
+function trainUnits(
+  { iterations, prompts, images, steps, timesteps }: RunBudget,
+  { models = 2, branches = 1 } = {},
+): number {
+  return iterations * prompts * images * (2 * models * steps + DIFFERENTIATED * branches * timesteps);
 }
 
 /** Units of measuring `models` models. */
@@ -100,7 +106,7 @@ export const PARTS: readonly Part[] = Object.freeze<Part[]>([
     name: 'figure-6a',
     summary: 'training loss towards a fixed image under three gradients',
     settings: ({ lossCurves }) => [lossCurves, EXPLODING_GUIDANCE_SCALE],
-    units: ({ lossCurves }) => 2 * 3 * trainUnits(lossCurves, 2),
+    units: ({ lossCurves }) => 2 * 3 * trainUnits(lossCurves, { models: 1, branches: 2 }),
     make: figure6a,
   },
   {
