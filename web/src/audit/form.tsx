@@ -2,7 +2,7 @@
 
 import type { Adapter, Model, PromptSet } from '../api/types.ts';
 import { AimEditor } from '../components/aim_editor.tsx';
-import { AdapterFields, ModelAwaited, ModelField } from '../components/choices.tsx';
+import { AdapterFields, ModelField } from '../components/choices.tsx';
 import { More, NumberField, Switch } from '../components/controls.tsx';
 import { aimFault } from '../lib/aim.ts';
 import { counted } from '../lib/format.ts';
@@ -23,18 +23,18 @@ export function AuditForm({
   readonly settings: AuditSettings;
   readonly change: (part: Partial<AuditSettings>) => void;
   readonly models: readonly Model[];
-  readonly model: Model | null;
+  readonly model: Model;
   readonly adapters: readonly Adapter[];
   readonly promptSets: readonly PromptSet[];
   readonly isSending: boolean;
   readonly start: () => void;
 }) {
-  const attributes = model?.attributes ?? [];
+  const { attributes } = model;
   const sizes = new Map(promptSets.map(({ name, test }) => [name, test]));
   const prompts = auditPrompts(settings, sizes);
   const images = prompts * settings.imagesPerPrompt * (settings.adapter === '' ? 1 : 2);
-  const fault = model === null ? null : aimFault(settings, attributes);
-  const isBlocked = fault !== null || model === null || !model.canEvaluate;
+  const fault = aimFault(settings, attributes);
+  const isBlocked = fault !== null || !model.canEvaluate;
   return (
     <form
       className="controls"
@@ -81,9 +81,8 @@ export function AuditForm({
       <button type="submit" className="primary" disabled={isBlocked || isSending}>
         {isSending ? 'Sending…' : 'Start the audit'}
       </button>
-      <ModelAwaited model={model} />
       {fault !== null && <p className="fault">{fault}</p>}
-      {model?.canEvaluate === false && (
+      {!model.canEvaluate && (
         <p className="fault">{model.name} has no face detector and evaluating classifier beside it.</p>
       )}
       <More summary="Steps, seed, named attributes, model">
@@ -110,7 +109,7 @@ export function AuditForm({
           onChange={(explicit) => change({ explicit })}
         />
         <ModelField
-          value={model?.name ?? ''}
+          value={model.name}
           models={models}
           onChange={(name) => change({ model: name, adapter: '' })}
         />

@@ -48,9 +48,13 @@ export function AdapterFields({
   );
 }
 
-/** What stands in place of a form's faults while the models are not known, without whose attributes there is no target. */
-export function ModelAwaited({ model }: { readonly model: Model | null }) {
-  return model === null && <p className="hint">Reading the models of the server…</p>;
+/** What stands in place of a form until the server's models are known: without their attributes there is no target. */
+export function ModelAwaited({ models }: { readonly models: readonly Model[] | null }) {
+  return (
+    <p className="hint">
+      {models?.length === 0 ? 'The server has no model.' : 'Reading the models of the server…'}
+    </p>
+  );
 }
 
 /** One of the models by name; those that `fits` refuses are shown and cannot be chosen. */

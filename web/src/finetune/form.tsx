@@ -2,7 +2,7 @@
 
 import type { Estimate, Model, PromptSet } from '../api/types.ts';
 import { AimEditor } from '../components/aim_editor.tsx';
-import { ModelAwaited, ModelField } from '../components/choices.tsx';
+import { ModelField } from '../components/choices.tsx';
 import { More, NumberField, SelectField, Switch, TextField } from '../components/controls.tsx';
 import { ErrorNotice, Notice } from '../components/notice.tsx';
 import { bytes, count, duration } from '../lib/format.ts';
@@ -104,16 +104,16 @@ export function FinetuneForm({
   readonly settings: FinetuneSettings;
   readonly change: (part: Partial<FinetuneSettings>) => void;
   readonly models: readonly Model[];
-  readonly model: Model | null;
+  readonly model: Model;
   readonly promptSets: readonly PromptSet[];
   readonly estimating: EstimateState;
   readonly estimate: () => void;
   readonly isSending: boolean;
   readonly start: () => void;
 }) {
-  const attributes = model?.attributes ?? [];
-  const fault = model === null ? null : finetuneFault(settings, attributes);
-  const isBlocked = fault !== null || model === null || !model.canFinetune;
+  const { attributes } = model;
+  const fault = finetuneFault(settings, attributes);
+  const isBlocked = fault !== null || !model.canFinetune;
   return (
     <form
       className="controls"
@@ -257,15 +257,14 @@ export function FinetuneForm({
           />
         )}
         <ModelField
-          value={model?.name ?? ''}
+          value={model.name}
           models={models}
           fits={({ canFinetune }) => canFinetune}
           onChange={(name) => change({ model: name })}
         />
       </More>
-      <ModelAwaited model={model} />
       {fault !== null && <p className="fault">{fault}</p>}
-      {model?.canFinetune === false && (
+      {!model.canFinetune && (
         <p className="fault">{model.name} lacks the judges (detector, classifier) that fine-tuning needs.</p>
       )}
       <div aria-live="polite" className="stack">

@@ -7,6 +7,7 @@ import { AuditForm } from '../audit/form.tsx';
 import { AuditRunView, describeAudit } from '../audit/run_view.tsx';
 import type { AuditSettings } from '../audit/settings.ts';
 import { evaluateRequest, readAuditSettings } from '../audit/settings.ts';
+import { ModelAwaited } from '../components/choices.tsx';
 import { JobList } from '../components/job_list.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
 import { fitAim } from '../lib/aim.ts';
@@ -49,16 +50,20 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
         </p>
       </div>
       <div className="bench">
-        <AuditForm
-          settings={settings}
-          change={(part) => setSettings((now) => ({ ...now, ...part }))}
-          models={models ?? []}
-          model={model}
-          adapters={(adapters ?? []).filter((adapter) => adapter.model === model?.name)}
-          promptSets={promptSets ?? []}
-          isSending={isSending}
-          start={start}
-        />
+        {model === null || promptSets === null ? (
+          <ModelAwaited models={models} />
+        ) : (
+          <AuditForm
+            settings={settings}
+            change={(part) => setSettings((now) => ({ ...now, ...part }))}
+            models={models ?? []}
+            model={model}
+            adapters={(adapters ?? []).filter((adapter) => adapter.model === model?.name)}
+            promptSets={promptSets}
+            isSending={isSending}
+            start={start}
+          />
+        )}
         <section className="results" aria-label="Results">
           <ErrorNotice error={error} />
           {job === null ? (

@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { estimateFinetuning, submitJob } from '../api/client.ts';
 import { modelNamed, useServer } from '../api/server_context.tsx';
+import { ModelAwaited } from '../components/choices.tsx';
 import { JobList } from '../components/job_list.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
 import type { EstimateState } from '../finetune/form.tsx';
@@ -56,17 +57,21 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
         <p>Choose who should be drawn how often; the model is trained until its images follow.</p>
       </div>
       <div className="bench">
-        <FinetuneForm
-          settings={settings}
-          change={change}
-          models={models ?? []}
-          model={model}
-          promptSets={promptSets ?? []}
-          estimating={{ ...found, isRunning: estimation.isRunning, error: estimation.error }}
-          estimate={estimate}
-          isSending={isSending}
-          start={start}
-        />
+        {model === null || promptSets === null ? (
+          <ModelAwaited models={models} />
+        ) : (
+          <FinetuneForm
+            settings={settings}
+            change={change}
+            models={models ?? []}
+            model={model}
+            promptSets={promptSets}
+            estimating={{ ...found, isRunning: estimation.isRunning, error: estimation.error }}
+            estimate={estimate}
+            isSending={isSending}
+            start={start}
+          />
+        )}
         <section className="results" aria-label="Run">
           <ErrorNotice error={error} />
           {job === null ? (
