@@ -252,7 +252,9 @@ describe('a fine-tuning', () => {
       .orderBy('id')
       .limit(1)
       .executeTakeFirstOrThrow();
-    expect(progress).toMatchObject({ task: 'finetune', step: step! + 1, steps: 15 });
+    // Progress that comes fast is thinned out: the first that is kept may be of a later iteration.
+    expect(progress).toMatchObject({ task: 'finetune', steps: 15 });
+    expect((progress as { step: number }).step).toBeGreaterThan(step!);
     const withoutTimes = (text: Buffer) =>
       text
         .toString()
@@ -261,6 +263,9 @@ describe('a fine-tuning', () => {
         .map((line) => ({ ...JSON.parse(line), seconds: 0 }));
     const again = await bytesOf(second, `/api/v1/jobs/${id}/files/log.jsonl`);
     expect(withoutTimes(again)).toEqual(withoutTimes(log));
+    // Iterations before the checkpoint were not computed again: their lines still hold the seconds that they took.
+    const untilCheckpoint = (text: Buffer) => text.toString().split('\n').slice(0, step);
+    expect(untilCheckpoint(again)).toEqual(untilCheckpoint(log));
     const { adapters: after } = (await call(second, 'GET', '/api/v1/adapters')) as { adapters: Adapter[] };
     const remade = after.find(({ job }) => job === id)!;
     expect(remade.sha256).toBe(adapter.sha256);
