@@ -230,9 +230,11 @@ describe('a fine-tuning', () => {
     expect((await filesOf(second, id)).some(({ name }) => name.includes('checkpoint'))).toBe(false);
 
     // As if nothing of it had come after that moment, neither to the bucket nor to the database.
-    const [step] = stepsOf(died!.keys());
-    expect(step).toBeGreaterThan(0);
-    expect(step).toBeLessThan(12);
+    const steps = stepsOf(died!.keys());
+    expect(steps[0]).toBeGreaterThan(0);
+    expect(steps[0]).toBeLessThan(12);
+    // Digests that arrive side by side leave two whole checkpoints at that moment; the newest counts.
+    const step = steps.at(-1)!;
     for (const key of await keysOf(id)) await swift.remove(key);
     for (const [key, object] of died!) await swift.write(key, object);
     const { db } = second.context;
@@ -252,9 +254,7 @@ describe('a fine-tuning', () => {
       .orderBy('id')
       .limit(1)
       .executeTakeFirstOrThrow();
-    // Progress that comes fast is thinned out: the first that is kept may be of a later iteration.
-    expect(progress).toMatchObject({ task: 'finetune', steps: 15 });
-    expect((progress as { step: number }).step).toBeGreaterThan(step!);
+    expect(progress).toMatchObject({ task: 'finetune', step: step + 1, steps: 15 });
     const withoutTimes = (text: Buffer) =>
       text
         .toString()
