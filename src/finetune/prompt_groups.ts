@@ -1,4 +1,7 @@
-/** Groups of prompts that have targets of their own: what they are called and what they aim at; nothing here reads files, so that a browser can load it. */
+/**
+ * Groups of prompts that have targets of their own: what they are called and what they aim at; nothing here reads files, so that a
+ * browser can load it.
+ */
 
 /** The prompts of a group, and what it is called. */
 export interface NamedPrompts {

@@ -41,10 +41,22 @@ export async function conceptNumbers(
   return [...numbers, ...(await personNumbers(lab, `${list}, debiased`, debiased, original))];
 }
 
-/** The biases over gender and race of a run's batches while it trained. */
-export function jointRunFigure(name: string, run: FinishedRun): DrawnFigure {
+/**
+ * Figures of a run over gender and race: bars of each bias and of both, and the biases of its batches while it trained.
+ * @param name of the part, which the figures' names begin with
+ * @param where what the rows are, as titles end: `by concept`
+ */
+export function jointRunFigures(
+  name: string,
+  where: string,
+  numbers: readonly ResultNumber[],
+  run: FinishedRun,
+): DrawnFigure[] {
+  const bars = ['gender bias', 'race bias', 'gender x race bias'].map((measure) =>
+    biasBars(`${name}-${measure.replaceAll(' ', '-')}`, `${measure} ${where}`, numbers, measure),
+  );
   const series = ['gender', 'race'].map((label) => ({ label, run, metric: `bias ${label}` }));
-  return trainingFigure(name, 'Bias while training', series);
+  return [...bars, trainingFigure(`${name}-training`, 'Bias while training', series)];
 }
 
 /** One measure by row, ours beside the published one. */

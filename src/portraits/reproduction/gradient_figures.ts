@@ -24,8 +24,11 @@ const NAMES: Readonly<Record<string, string>> = Object.freeze({
   uncoupled: 'uncoupled, A not standardised',
 });
 
-const guidedName = (mode: GradientMode, guidanceScale: number) =>
-  `${NAMES[mode]!}, guidance scale ${guidanceScale}`;
+/** Row of a gradient, with its guidance scale where that is not the model's own. */
+function rowOf(lab: Laboratory, mode: GradientMode, guidanceScale: number): string {
+  const name = NAMES[mode]!;
+  return guidanceScale === ownGuidance(lab) ? name : `${name}, guidance scale ${guidanceScale}`;
+}
 
 const PROMPT = 'a photo of the face of a doctor, a person';
 
@@ -67,7 +70,7 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
       ['loss at last', losses.slice(-budget.averageOver)],
     ].map(([measure, values]) =>
       resultNumber({
-        row: guidanceScale === own ? NAMES[mode]! : guidedName(mode, guidanceScale),
+        row: rowOf(lab, mode, guidanceScale),
         measure: measure as string,
         ...meanWithInterval(values as number[]),
         interval: INTERVALS.iterations,
@@ -206,8 +209,7 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
   } finally {
     await pipeline.release();
   }
-  const labelOf = ({ mode, guidanceScale }: ScaleCurve) =>
-    guidanceScale === own ? NAMES[mode]! : guidedName(mode, guidanceScale);
+  const labelOf = ({ mode, guidanceScale }: ScaleCurve) => rowOf(lab, mode, guidanceScale);
   const numbers = curves.flatMap((curve) =>
     curve.timesteps.map(({ timestep, mean, low, high }) =>
       resultNumber({

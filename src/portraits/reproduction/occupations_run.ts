@@ -1,10 +1,8 @@
 /** The method's run over gender and race together, on occupations alone. */
 
-import { biasBars, conceptNumbers, jointRunFigure } from './concept_numbers.ts';
+import { conceptNumbers, jointRunFigures } from './concept_numbers.ts';
 import { runFields, sizeInWords } from './runs.ts';
 import type { Laboratory, PartResult } from './types.ts';
-
-const MEASURES = Object.freeze(['gender bias', 'race bias', 'gender x race bias']);
 
 /** Bias over gender, race and both on held-out occupations, before and after a run that sees occupations alone. */
 export async function genderRace(lab: Laboratory): Promise<PartResult> {
@@ -22,12 +20,7 @@ export async function genderRace(lab: Laboratory): Promise<PartResult> {
         'run none are given.',
     ],
     numbers,
-    figures: [
-      ...MEASURES.map((name) =>
-        biasBars(`gender-race-${name.replaceAll(' ', '-')}`, `${name} on occupations`, numbers, name),
-      ),
-      jointRunFigure('gender-race-training', run),
-    ],
+    figures: jointRunFigures('gender-race', 'on occupations', numbers, run),
     runs: [run],
   };
 }

@@ -1,6 +1,6 @@
 /** Tables 1 and 2: which part is trained, and many concepts at once. */
 
-import { biasBars, conceptNumbers, jointRunFigure } from './concept_numbers.ts';
+import { biasBars, conceptNumbers, jointRunFigures } from './concept_numbers.ts';
 import { biasNumber, noFaceNumber, personNumbers, similarityNumbers, trainingFigure } from './measures.ts';
 import { TABLE_1 } from './published.ts';
 import { CONCEPTS, runFields, sizeInWords } from './runs.ts';
@@ -93,9 +93,6 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
   const run = await trainConcepts(lab);
   const numbers: ResultNumber[] = [];
   for (const list of CONCEPTS) numbers.push(...(await conceptNumbers(lab, list, run, budget.measure)));
-  const figures = ['gender bias', 'race bias', 'gender x race bias'].map((measure) =>
-    biasBars(`table-2-${measure.replaceAll(' ', '-')}`, `${measure} by concept`, numbers, measure),
-  );
   return {
     title: 'Table 2: many concepts at once',
     text: [
@@ -105,7 +102,7 @@ export async function table2(lab: Laboratory): Promise<PartResult> {
         `Measured on ${budget.measure.prompts} held-out prompts of each, or all where there are fewer, ${budget.measure.images} images a prompt.`,
     ],
     numbers,
-    figures: [...figures, jointRunFigure('table-2-training', run)],
+    figures: jointRunFigures('table-2', 'by concept', numbers, run),
     runs: [run],
   };
 }
