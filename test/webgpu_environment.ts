@@ -1,6 +1,6 @@
 /** Lets WebGPU run in software, where Debian's chromium has brought SwiftShader: import it before a runtime starts. */
 
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
@@ -16,5 +16,12 @@ export const softwareWebgpu: boolean = existsSync(SWIFTSHADER);
 if (softwareWebgpu) {
   process.env.VK_DRIVER_FILES ??= SWIFTSHADER;
   process.env.VK_ICD_FILENAMES ??= SWIFTSHADER;
-  process.env.XDG_RUNTIME_DIR ??= mkdtempSync(path.join(tmpdir(), 'evenhand-runtime-dir-'));
+  process.env.XDG_RUNTIME_DIR ??= runtimeFolder();
+}
+
+/** An own folder for the loader's sockets, gone with the process. */
+function runtimeFolder(): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'evenhand-runtime-dir-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { writeTinyJudgedModel } from '../../test/tiny_judged_model.ts';
 import type { RunForecast } from './forecast.ts';
 import { forecastFindings, forecastRun } from './forecast.ts';
@@ -13,6 +13,18 @@ writeTinyJudgedModel(folder);
 const GIB = 2 ** 30;
 
 describe('the forecast of a run', () => {
+  it('leaves no folder behind, also where the configuration is refused', async () => {
+    const own = path.join(folder, 'tmp');
+    mkdirSync(own);
+    vi.stubEnv('TMPDIR', own);
+    const set = ['prompts.imagesPerPrompt=4', 'sampler.steps=[3, 3]'];
+    await forecastRun({ config: 'gender', model: folder, set, threads: 1 });
+    await expect(forecastRun({ config: 'gender', model: folder, set: ['optimizer=1'] })).rejects.toThrow();
+    // ONNX Runtime and tsx write files of their own there.
+    expect(readdirSync(own).filter((name) => name.startsWith('evenhand'))).toEqual([]);
+    vi.unstubAllEnvs();
+  });
+
   it('counts what a preset does on a model, and measures the pace of the machine', async () => {
     const set = ['prompts.imagesPerPrompt=4', 'sampler.steps=[3, 3]', 'optimizer.iterations=7'];
     const forecast = await forecastRun({ config: 'gender', model: folder, set, threads: 1 });

@@ -1,8 +1,6 @@
 /** What a fine-tuning configuration will take on this machine, told before it starts. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
-import path from 'node:path';
 import { preparedCost, prepareFinetune } from '../finetune/assemble.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
 import type { IterationForecast } from '../finetune/forecast.ts';
@@ -49,8 +47,8 @@ const GIB = 2 ** 30;
  * @throws Error naming what does not fit in the configuration, as a run would
  */
 export async function forecastRun(request: ForecastRequest): Promise<RunForecast> {
-  const output = mkdtempSync(path.join(tmpdir(), 'evenhand-forecast-'));
-  const overrides = [...(request.set ?? []), `output=${output}`];
+  // A forecast writes nothing: the folder is only there because a configuration has to name one.
+  const overrides = [...(request.set ?? []), `output=${tmpdir()}`];
   const config = loadConfig(finetuneConfigSchema, { file: resolveConfigFile(request.config), overrides });
   const choice = request.threads === undefined ? {} : { threads: request.threads };
   const runtime = new Runtime({ device: await selectDevice(request.device ?? 'cpu'), ...choice });
@@ -76,7 +74,6 @@ export async function forecastRun(request: ForecastRequest): Promise<RunForecast
   } finally {
     await counting.close();
     await runtime.close();
-    rmSync(output, { recursive: true });
   }
 }
 

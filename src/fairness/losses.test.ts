@@ -1,6 +1,6 @@
 /** The alignment loss as a graph against golden numbers, and the choice of the real face. */
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -57,7 +57,9 @@ describe('alignment loss', () => {
 describe('face distances', () => {
   const size = 6;
   const rows = gaussianNoise({ seed: 4 }, 5 * size);
-  const path = join(tmpdir(), `evenhand-bank-${process.pid}.safetensors`);
+  const folder = mkdtempSync(join(tmpdir(), 'evenhand-bank-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, 'bank.safetensors');
   const queries = gaussianNoise({ seed: 5 }, 3 * size);
   const own = gaussianNoise({ seed: 6 }, 3 * size);
   const row = (data: Float32Array, i: number) => data.subarray(i * size, (i + 1) * size);
