@@ -1,7 +1,7 @@
 /** Lets WebGPU run in software, where Debian's chromium has brought SwiftShader: import it before a runtime starts. */
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 
 /** Description of SwiftShader for the Vulkan loader, as Debian's chromium installs it. */
@@ -19,9 +19,9 @@ if (softwareWebgpu) {
   process.env.XDG_RUNTIME_DIR ??= runtimeFolder();
 }
 
-/** An own folder for the loader's sockets, gone with the process. */
+/** The loader's folder for its sockets: one of each user, for a worker that is killed could not remove its own. */
 function runtimeFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'evenhand-runtime-dir-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const folder = path.join(tmpdir(), `evenhand-runtime-${userInfo().uid}`);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   return folder;
 }
