@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { TextToImagePipeline } from '../diffusion/pipeline.ts';
+import { withPrecision } from '../diffusion/precision.ts';
 import type { ProvenanceFile } from '../evaluate/provenance.ts';
 import { loadClipImageEncoder, loadDinoImageEncoder } from '../fairness/index.ts';
 import { finetuneConfigSchema } from '../finetune/config.ts';
@@ -61,8 +62,8 @@ export function openLaboratory(
     runtime,
     pipeline: bench.pipeline,
     signal,
-    openPipeline: (batch) =>
-      new TextToImagePipeline(runtime, model, {
+    openPipeline: (batch, precision = 'float32') =>
+      new TextToImagePipeline(runtime, withPrecision(model, precision), {
         prompts: Math.min(batch, 2),
         denoiser: batch,
         decoder: batch,

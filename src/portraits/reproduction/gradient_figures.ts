@@ -1,6 +1,7 @@
 /** Figures 6a and 6b: what the three gradients do to the training loss, and how large they are by timestep. */
 
 import { NO_ADAPTER } from '../../diffusion/adapter.ts';
+import type { Precision } from '../../diffusion/precision.ts';
 import { lineChart } from '../../evaluate/figures.ts';
 import { createImageEncodings } from '../../fairness/index.ts';
 import { drawImages } from '../../finetune/drawing.ts';
@@ -35,42 +36,54 @@ const PROMPT = 'a photo of the face of a doctor, a person';
 /** Seed of the image that is the target; training draws from others. */
 const TARGET_SEED = 7;
 
-/** Training losses of one gradient. */
-interface LossCurve {
+/** How one loss curve is trained. */
+interface LossRun {
   readonly mode: GradientMode;
   readonly guidanceScale: number;
+  readonly precision: Precision;
+}
+
+/** Training losses of one run. */
+interface LossCurve extends LossRun {
   readonly losses: readonly number[];
 }
 
 /**
  * Figure 6a: the image semantics loss towards one fixed image, while finetuning with each gradient; with the model's own guidance
- * scale, and with one at which the unadjusted gradient explodes.
+ * scale, and with one at which the unadjusted gradient explodes. There it is taken in float16, too, in which the method's
+ * experiments compute ([0119]).
  */
 export async function figure6a(lab: Laboratory): Promise<PartResult> {
   const { lossCurves: budget } = lab.budget;
   const own = ownGuidance(lab);
   const objective = scoreObjective(lab.runtime, await fixedImageScore(lab), { direction: 'minimise' });
+  const runs: LossRun[] = [own, EXPLODING_GUIDANCE_SCALE].flatMap((guidanceScale) =>
+    MODES.map((mode) => ({ mode, guidanceScale, precision: 'float32' as const })),
+  );
+  runs.push({ mode: 'unadjusted', guidanceScale: EXPLODING_GUIDANCE_SCALE, precision: 'float16' });
   const curves: LossCurve[] = [];
-  const pipeline = lab.openPipeline(budget.images);
   try {
-    for (const guidanceScale of [own, EXPLODING_GUIDANCE_SCALE]) {
-      for (const mode of MODES) {
-        const settings = settingsOf(lab, mode, guidanceScale);
-        const log = await lab.trainOwn(`figure-6a-${mode}`, { pipeline, objective, settings });
-        curves.push({ mode, guidanceScale, losses: log.map(({ loss }) => loss ?? Number.NaN) });
+    for (const run of runs) {
+      const pipeline = lab.openPipeline(budget.images, run.precision);
+      try {
+        const settings = settingsOf(lab, run);
+        const name = ['figure-6a', run.mode, ...inOtherPrecision(run)].join('-');
+        const log = await lab.trainOwn(name, { pipeline, objective, settings });
+        curves.push({ ...run, losses: log.map(({ loss }) => loss ?? Number.NaN) });
+      } finally {
+        await pipeline.release();
       }
     }
   } finally {
     await objective.release();
-    await pipeline.release();
   }
-  const numbers = curves.flatMap(({ mode, guidanceScale, losses }) =>
+  const numbers = curves.flatMap(({ losses, ...run }) =>
     [
       ['loss at first', losses.slice(0, budget.averageOver)],
       ['loss at last', losses.slice(-budget.averageOver)],
     ].map(([measure, values]) =>
       resultNumber({
-        row: rowOf(lab, mode, guidanceScale),
+        row: [rowOf(lab, run.mode, run.guidanceScale), ...inOtherPrecision(run)].join(', '),
         measure: measure as string,
         ...meanWithInterval(values as number[]),
         interval: INTERVALS.iterations,
@@ -84,7 +97,7 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
         'every one of which receives the gradient; the loss compares every image with the same image by CLIP and DINO. ' +
         `"At first" and "at last" are means over ${budget.averageOver} iterations.`,
       `Portraits' own guidance scale is ${own}; at ${EXPLODING_GUIDANCE_SCALE}, in the second chart, the unadjusted gradient ` +
-        'explodes towards the first steps (figure 6b).',
+        'explodes towards the first steps (figure 6b). There it is taken in float16 as well, in which the published experiments compute.',
     ],
     numbers,
     figures: [
@@ -108,8 +121,8 @@ function lossChart(name: string, guidanceScale: number, curves: readonly LossCur
         yLabel: 'image semantics loss',
         series: curves
           .filter((curve) => curve.guidanceScale === guidanceScale)
-          .map(({ mode, losses }) => ({
-            label: NAMES[mode]!,
+          .map(({ losses, ...run }) => ({
+            label: [NAMES[run.mode]!, ...inOtherPrecision(run)].join(', '),
             points: losses.map((y, i) => ({ x: i + 1, y })),
             smoothing: 0.9,
           })),
@@ -150,11 +163,13 @@ async function fixedImageScore(lab: Laboratory): Promise<ImageScore> {
   };
 }
 
-function settingsOf(
-  { budget }: Laboratory,
-  mode: GradientMode,
-  guidanceScale: number,
-): Omit<FinetuneSettings, 'directory'> {
+/** The precision of a run where it is not float32, as names and labels end. */
+function inOtherPrecision({ precision }: LossRun): string[] {
+  return precision === 'float32' ? [] : [precision];
+}
+
+function settingsOf({ budget }: Laboratory, run: LossRun): Omit<FinetuneSettings, 'directory'> {
+  const { mode, guidanceScale } = run;
   const { iterations, images, steps, learningRate } = budget.lossCurves;
   return {
     part: { kind: 'unet', rank: budget.rank },
@@ -173,7 +188,13 @@ function settingsOf(
     gradient: { mode, branches: 'both' },
     validation: { every: 0, prompts: [PROMPT], imagesPerPrompt: 1, samplingSteps: steps },
     checkpointEvery: Math.max(1, Math.min(10, iterations)),
-    digest: `figure 6a ${mode} ${guidanceScale} ${JSON.stringify(budget.lossCurves)}`,
+    digest: [
+      'figure 6a',
+      mode,
+      guidanceScale,
+      JSON.stringify(budget.lossCurves),
+      ...inOtherPrecision(run),
+    ].join(' '),
   };
 }
 

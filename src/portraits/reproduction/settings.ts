@@ -147,10 +147,10 @@ export const BUDGETS: Readonly<Record<Scale, Budget>> = Object.freeze({
       steps: 6,
       timesteps: 3,
       imageWeight: 4,
-      measure: { prompts: 20, images: 120 },
+      measure: { prompts: 20, images: 160 },
     },
     occupations: {
-      iterations: 450,
+      iterations: 700,
       prompts: 2,
       images: 20,
       steps: 6,

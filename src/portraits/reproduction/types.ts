@@ -2,6 +2,7 @@
 
 import type { Adapter } from '../../diffusion/adapter.ts';
 import type { TextToImagePipeline } from '../../diffusion/pipeline.ts';
+import type { Precision } from '../../diffusion/precision.ts';
 import type { Evaluation } from '../../evaluate/evaluate.ts';
 import type { ImageEncoder } from '../../fairness/index.ts';
 import type { ImageObjective } from '../../finetune/objective.ts';
@@ -53,8 +54,8 @@ export interface Laboratory {
   readonly runtime: Runtime;
   /** Draws the model's images, several at once. */
   readonly pipeline: TextToImagePipeline;
-  /** The same model, drawing `batch` images at a time; to be released by who asked for it. */
-  openPipeline(batch: number): TextToImagePipeline;
+  /** The same model, drawing `batch` images at a time, in float32 when left out; to be released by who asked for it. */
+  openPipeline(batch: number, precision?: Precision): TextToImagePipeline;
   /** Encoders of the image semantics loss. */
   encoders(): readonly ImageEncoder[];
   /** `count` prompts of a shipped list, spread evenly over it. */
