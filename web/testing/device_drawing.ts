@@ -42,9 +42,9 @@ export interface DeviceDrawing {
   downloaded(end: string): Promise<Buffer>;
   /** Files of the images that the server draws. */
   drawnByServer(request: Omit<GenerateRequest, 'kind' | 'prompts'>): Promise<Buffer[]>;
-  /** Lets the server fine-tune; returns when it is over. */
+  /** Lets the server fine-tune, once an opened page has its list of adapters; returns when it is over. */
   finetune(request: Omit<FinetuneRequest, 'kind'>): Promise<void>;
-  /** Leaves an adapter on the server as a fine-tuning does; returns its id. */
+  /** Leaves an adapter on the server as a fine-tuning does, once an opened page has its list; returns its id. */
   land(name: string, adapter: Adapter): Promise<string>;
 }
 
@@ -65,6 +65,18 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
     return (await (await fetch(`${server.url}/api/v1/jobs/${id}`)).json()) as Job;
   };
   const tile = (end: string) => button(`${PROMPT}, seed ${end}`);
+  /** When the opened page has read the list of adapters: one that came later would hold what lands meanwhile, as no news. */
+  let listed: Promise<unknown> = Promise.resolve();
+  const adaptersListed = () =>
+    watched.page
+      .waitForResponse(
+        (response) =>
+          new URL(response.url()).pathname === '/api/v1/adapters' && response.request().method() === 'GET',
+        { timeout: 0 },
+      )
+      .then((response) => response.finished())
+      // The page of a test that lands nothing is closed before.
+      .catch(() => undefined);
   return {
     get url() {
       return server.url;
@@ -80,6 +92,7 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
     tile,
     async open(settings) {
       const query = new URLSearchParams({ prompt: PROMPT, ...settings } as Record<string, string>);
+      listed = adaptersListed();
       await watched.page.goto(`${server.url}/#/create?${query}`);
       const here = watched.page.getByRole('radio', { name: 'This device' });
       await here.focus();
@@ -103,10 +116,12 @@ export function drawOnDevice(name: string, options: WatchOptions = {}): DeviceDr
       return (await Promise.all(fetched)).map((bytes) => Buffer.from(bytes));
     },
     async finetune(request) {
+      await listed;
       const job = await finished({ kind: 'finetune', ...request });
       if (job.status !== 'succeeded') throw new Error(JSON.stringify(job));
     },
     async land(called, adapter) {
+      await listed;
       const file = path.join(server.folder, `${called}.safetensors`);
       writeAdapter(file, adapter, {}, openTextToImageModel(path.join(server.folder, 'model')));
       const row = {
