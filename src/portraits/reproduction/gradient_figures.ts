@@ -25,10 +25,23 @@ const NAMES: Readonly<Record<string, string>> = Object.freeze({
   uncoupled: 'uncoupled, A not standardised',
 });
 
-/** Row of a gradient, with its guidance scale where that is not the model's own. */
-function rowOf(lab: Laboratory, mode: GradientMode, guidanceScale: number): string {
-  const name = NAMES[mode]!;
-  return guidanceScale === ownGuidance(lab) ? name : `${name}, guidance scale ${guidanceScale}`;
+/** A gradient, and what it is taken with. */
+interface GradientRun {
+  readonly mode: GradientMode;
+  readonly guidanceScale: number;
+  /** float32 when left out. */
+  readonly precision?: Precision;
+}
+
+/** Row of a gradient, with its guidance scale where that is not the model's own, and its precision where that is given. */
+function rowOf(lab: Laboratory, { mode, guidanceScale, precision }: GradientRun): string {
+  const guidance = guidanceScale === ownGuidance(lab) ? undefined : `guidance scale ${guidanceScale}`;
+  return joinGiven(', ', NAMES[mode], guidance, precision);
+}
+
+/** What is given of some words, with a separator between. */
+function joinGiven(separator: string, ...words: readonly (string | undefined)[]): string {
+  return words.filter((word) => word !== undefined).join(separator);
 }
 
 const PROMPT = 'a photo of the face of a doctor, a person';
@@ -36,15 +49,8 @@ const PROMPT = 'a photo of the face of a doctor, a person';
 /** Seed of the image that is the target; training draws from others. */
 const TARGET_SEED = 7;
 
-/** How one loss curve is trained. */
-interface LossRun {
-  readonly mode: GradientMode;
-  readonly guidanceScale: number;
-  readonly precision: Precision;
-}
-
 /** Training losses of one run. */
-interface LossCurve extends LossRun {
+interface LossCurve extends GradientRun {
   readonly losses: readonly number[];
 }
 
@@ -57,23 +63,27 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
   const { lossCurves: budget } = lab.budget;
   const own = ownGuidance(lab);
   const objective = scoreObjective(lab.runtime, await fixedImageScore(lab), { direction: 'minimise' });
-  const runs: LossRun[] = [own, EXPLODING_GUIDANCE_SCALE].flatMap((guidanceScale) =>
-    MODES.map((mode) => ({ mode, guidanceScale, precision: 'float32' as const })),
-  );
-  runs.push({ mode: 'unadjusted', guidanceScale: EXPLODING_GUIDANCE_SCALE, precision: 'float16' });
   const curves: LossCurve[] = [];
-  try {
-    for (const run of runs) {
-      const pipeline = lab.openPipeline(budget.images, run.precision);
-      try {
-        const settings = settingsOf(lab, run);
-        const name = ['figure-6a', run.mode, ...inOtherPrecision(run)].join('-');
-        const log = await lab.trainOwn(name, { pipeline, objective, settings });
+  const train = async (runs: readonly GradientRun[], precision?: Precision) => {
+    const pipeline = lab.openPipeline(budget.images, precision);
+    try {
+      for (const { mode, guidanceScale } of runs) {
+        const run = { mode, guidanceScale, ...(precision && { precision }) };
+        const name = joinGiven('-', 'figure-6a', mode, precision);
+        const log = await lab.trainOwn(name, { pipeline, objective, settings: settingsOf(lab, run) });
         curves.push({ ...run, losses: log.map(({ loss }) => loss ?? Number.NaN) });
-      } finally {
-        await pipeline.release();
       }
+    } finally {
+      await pipeline.release();
     }
+  };
+  try {
+    await train(
+      [own, EXPLODING_GUIDANCE_SCALE].flatMap((guidanceScale) =>
+        MODES.map((mode) => ({ mode, guidanceScale })),
+      ),
+    );
+    await train([{ mode: 'unadjusted', guidanceScale: EXPLODING_GUIDANCE_SCALE }], 'float16');
   } finally {
     await objective.release();
   }
@@ -83,7 +93,7 @@ export async function figure6a(lab: Laboratory): Promise<PartResult> {
       ['loss at last', losses.slice(-budget.averageOver)],
     ].map(([measure, values]) =>
       resultNumber({
-        row: [rowOf(lab, run.mode, run.guidanceScale), ...inOtherPrecision(run)].join(', '),
+        row: rowOf(lab, run),
         measure: measure as string,
         ...meanWithInterval(values as number[]),
         interval: INTERVALS.iterations,
@@ -121,8 +131,8 @@ function lossChart(name: string, guidanceScale: number, curves: readonly LossCur
         yLabel: 'image semantics loss',
         series: curves
           .filter((curve) => curve.guidanceScale === guidanceScale)
-          .map(({ losses, ...run }) => ({
-            label: [NAMES[run.mode]!, ...inOtherPrecision(run)].join(', '),
+          .map(({ mode, precision, losses }) => ({
+            label: joinGiven(', ', NAMES[mode], precision),
             points: losses.map((y, i) => ({ x: i + 1, y })),
             smoothing: 0.9,
           })),
@@ -163,13 +173,10 @@ async function fixedImageScore(lab: Laboratory): Promise<ImageScore> {
   };
 }
 
-/** The precision of a run where it is not float32, as names and labels end. */
-function inOtherPrecision({ precision }: LossRun): string[] {
-  return precision === 'float32' ? [] : [precision];
-}
-
-function settingsOf({ budget }: Laboratory, run: LossRun): Omit<FinetuneSettings, 'directory'> {
-  const { mode, guidanceScale } = run;
+function settingsOf(
+  { budget }: Laboratory,
+  { mode, guidanceScale, precision }: GradientRun,
+): Omit<FinetuneSettings, 'directory'> {
   const { iterations, images, steps, learningRate } = budget.lossCurves;
   return {
     part: { kind: 'unet', rank: budget.rank },
@@ -188,13 +195,11 @@ function settingsOf({ budget }: Laboratory, run: LossRun): Omit<FinetuneSettings
     gradient: { mode, branches: 'both' },
     validation: { every: 0, prompts: [PROMPT], imagesPerPrompt: 1, samplingSteps: steps },
     checkpointEvery: Math.max(1, Math.min(10, iterations)),
-    digest: [
-      'figure 6a',
-      mode,
-      guidanceScale,
-      JSON.stringify(budget.lossCurves),
-      ...inOtherPrecision(run),
-    ].join(' '),
+    digest: joinGiven(
+      ' ',
+      `figure 6a ${mode} ${guidanceScale} ${JSON.stringify(budget.lossCurves)}`,
+      precision,
+    ),
   };
 }
 
@@ -230,11 +235,10 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
   } finally {
     await pipeline.release();
   }
-  const labelOf = ({ mode, guidanceScale }: ScaleCurve) => rowOf(lab, mode, guidanceScale);
   const numbers = curves.flatMap((curve) =>
     curve.timesteps.map(({ timestep, mean, low, high }) =>
       resultNumber({
-        row: `${labelOf(curve)}, t = ${Math.round(timestep)}`,
+        row: `${rowOf(lab, curve)}, t = ${Math.round(timestep)}`,
         measure: 'gradient norm',
         value: mean,
         low,
@@ -244,7 +248,7 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
     ),
   );
   const ratios = curves.flatMap((curve) => {
-    const row = labelOf(curve);
+    const row = rowOf(lab, curve);
     const means = curve.timesteps.map(({ mean }) => mean);
     const [first, middle] = [means[0]!, means[Math.floor(means.length / 2)]!];
     return [
@@ -297,9 +301,7 @@ export async function figure6b(lab: Laboratory): Promise<PartResult> {
 }
 
 /** Scales by timestep, in the order of the sampler. */
-interface ScaleCurve {
-  readonly mode: GradientMode;
-  readonly guidanceScale: number;
+interface ScaleCurve extends GradientRun {
   readonly timesteps: ModeScales['timesteps'];
 }
 

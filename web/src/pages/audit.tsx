@@ -3,6 +3,7 @@
 import { useEffect } from 'react';
 import { submitJob } from '../api/client.ts';
 import { modelNamed, useServer } from '../api/server_context.tsx';
+import type { Model } from '../api/types.ts';
 import { AuditForm } from '../audit/form.tsx';
 import { AuditRunView, describeAudit } from '../audit/run_view.tsx';
 import type { AuditSettings } from '../audit/settings.ts';
@@ -34,9 +35,9 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
   const model = modelNamed(models, stored.model);
   const settings: AuditSettings = model === null ? stored : fitAim(stored, model.attributes);
 
-  const start = () =>
+  const start = ({ attributes }: Model) =>
     run(async () => {
-      const sent = await submitJob(evaluateRequest(settings, model?.attributes ?? []));
+      const sent = await submitJob(evaluateRequest(settings, attributes));
       go(routeTo('audit', sent.id));
       revealResults();
     });
@@ -58,10 +59,10 @@ export function AuditPage({ job, link }: { readonly job: string | null; readonly
             change={(part) => setSettings((now) => ({ ...now, ...part }))}
             models={models ?? []}
             model={model}
-            adapters={(adapters ?? []).filter((adapter) => adapter.model === model?.name)}
+            adapters={(adapters ?? []).filter((adapter) => adapter.model === model.name)}
             promptSets={promptSets}
             isSending={isSending}
-            start={start}
+            start={() => start(model)}
           />
         )}
         <section className="results" aria-label="Results">

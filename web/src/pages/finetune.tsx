@@ -3,6 +3,7 @@
 import { useState } from 'react';
 import { estimateFinetuning, submitJob } from '../api/client.ts';
 import { modelNamed, useServer } from '../api/server_context.tsx';
+import type { Model } from '../api/types.ts';
 import { ModelAwaited } from '../components/choices.tsx';
 import { JobList } from '../components/job_list.tsx';
 import { Empty, ErrorNotice } from '../components/notice.tsx';
@@ -37,15 +38,15 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
     setFound((now) => ({ ...now, isOutdated: true }));
   }
 
-  const estimate = () =>
+  const estimate = ({ attributes }: Model) =>
     estimation.run(async () => {
-      const request = finetuneRequest(settings, model?.attributes ?? []);
+      const request = finetuneRequest(settings, attributes);
       setFound({ estimate: await estimateFinetuning(request), isOutdated: false });
     });
 
-  const start = () =>
+  const start = ({ attributes }: Model) =>
     run(async () => {
-      const sent = await submitJob(finetuneRequest(settings, model?.attributes ?? []));
+      const sent = await submitJob(finetuneRequest(settings, attributes));
       go(routeTo('finetune', sent.id));
       revealResults();
     });
@@ -67,9 +68,9 @@ export function FinetunePage({ job, theme }: { readonly job: string | null; read
             model={model}
             promptSets={promptSets}
             estimating={{ ...found, isRunning: estimation.isRunning, error: estimation.error }}
-            estimate={estimate}
+            estimate={() => estimate(model)}
             isSending={isSending}
-            start={start}
+            start={() => start(model)}
           />
         )}
         <section className="results" aria-label="Run">
