@@ -298,7 +298,7 @@ function announce(
   { evaluations, changes = [], distances = [], qualityByPerson = [], obedienceChange }: ReportData,
   progress: Progress,
 ): void {
-  for (const { label, attributes, quality = [], faces, obedience } of evaluations) {
+  for (const { label, attributes, quality = [], faces, uncertain = {}, obedience } of evaluations) {
     for (const result of attributes) {
       progress.note(`${label}: ${describeBias(result.attribute, summarizeResult(result))}`);
     }
@@ -308,6 +308,9 @@ function announce(
       progress.note(
         `${label}: no face ${noFace.count} of ${noFace.images}, several faces ${severalFaces.count}`,
       );
+    }
+    for (const [name, { count, images }] of Object.entries(uncertain)) {
+      progress.note(`${label}: uncertain of ${name} for ${count} of ${images} faces`);
     }
     if (obedience !== undefined) {
       const { count, images, rate } = obedience.all;

@@ -34,7 +34,7 @@ function evaluationOf(prompts: readonly string[], men: number, seed: number, kep
       const faces = Int32Array.from({ length: IMAGES }, (_, i) => (i === 4 ? 0 : i === 5 ? 2 : 1));
       const draw = (share: number) =>
         Int32Array.from(faces, (count) => (count === 0 ? NO_FACE : random.uniform() < share ? 1 : 0));
-      const confidence = Float32Array.from(faces, (count) => (count === 0 ? Number.NaN : 0.75));
+      const sure = (value: number) => Float32Array.from(faces, (count) => (count === 0 ? Number.NaN : value));
       const features = Object.fromEntries(
         Object.entries(DIMENSIONS).map(([name, dimension]) => [
           name,
@@ -46,7 +46,7 @@ function evaluationOf(prompts: readonly string[], men: number, seed: number, kep
         seeds: Array.from({ length: IMAGES }, (_, i) => 100 * p + i),
         faces,
         classes: { gender: draw(men), age: draw(0.3) },
-        confidences: { gender: confidence, age: confidence },
+        confidences: { gender: sure(men < 0.8 ? 0.75 : 0.875), age: sure(0.75) },
         features,
       };
     }),
@@ -196,6 +196,43 @@ describe('the report of two models', () => {
     expect(changes![1]!.shift!.pValue).toBeGreaterThan(0);
   });
 
+  it('tells of how many faces the classifier is uncertain, which a low bias does not show', async () => {
+    const { evaluations, uncertainChanges } = await report;
+    const counts = evaluations.map(({ uncertain }) => [uncertain!.gender!.count, uncertain!.age!.count]);
+    expect(counts).toEqual([
+      [0, 20],
+      [20, 20],
+    ]);
+    expect(uncertainChanges!.gender!.estimate).toBe(1);
+    expect(uncertainChanges!.age!.estimate).toBe(0);
+    const summary = summaryCsv(await report)
+      .trimEnd()
+      .split('\r\n')
+      .map((line) => line.split(','));
+    expect(summary[0]!.at(-1)).toBe('uncertain_rate');
+    const rates = summary
+      .slice(1)
+      .filter(([, family, attribute]) => family === 'all' && attribute === 'gender');
+    expect(rates.map((row) => row.at(-1))).toEqual(['0', '1']);
+    const html = reportHtml(await report);
+    const table = html.slice(html.indexOf('Faces whose likeliest class has a probability below 0.8'));
+    const rows = table
+      .slice(0, table.indexOf('</table>'))
+      .split('<tr>')
+      .slice(2)
+      .map((row) => row.replaceAll(/<[^>]*>/g, ' ').trim());
+    expect(rows.map((row) => row.split(/\s+/).slice(0, 2))).toEqual([
+      ['gender', 'original'],
+      ['gender', 'fine-tuned'],
+      ['age', 'original'],
+      ['age', 'fine-tuned'],
+    ]);
+    expect(rows[0]).toMatch(/0 of 20$/);
+    expect(rows[1]).toMatch(/20 of 20 +\+?1\.0+ /);
+    const single = reportHtml(await evaluationReport({ ...input, models: input.models.slice(0, 1) }));
+    expect(single).toContain('Faces whose likeliest class');
+  });
+
   it('has a row for every image and for every prompt', async () => {
     const data = await report;
     const images = imagesCsv(data).trimEnd().split('\r\n');
@@ -212,7 +249,7 @@ describe('the report of two models', () => {
       '0',
       '1',
       GENDER.classes[shown],
-      '0.75',
+      '0.875',
     ]);
     expect(Number(first[9])).toBeCloseTo(
       cosines(before.prompts[0]!.features.clip!, texts.get('a nurse')!, 3)[0]!,

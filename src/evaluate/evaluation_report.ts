@@ -9,7 +9,7 @@ import { compareAttribute } from './comparison.ts';
 import { contactSheets } from './contact_sheets.ts';
 import type { Evaluation } from './evaluate.ts';
 import { measureEvaluation } from './evaluate.ts';
-import { faceRates, rateChange } from './face_rates.ts';
+import { faceRates, rateChange, uncertainRates } from './face_rates.ts';
 import type { RealImages } from './image_comparison.ts';
 import { imageDistances, similarityTables } from './image_comparison.ts';
 import { NO_FACE } from './metrics.ts';
@@ -162,10 +162,12 @@ async function compareSet(
   }
   const similar = compareSimilarities(models, similarities, positions);
   const faces = parts.map(({ prompts }) => faceRates(prompts.map((prompt) => prompt.faces)));
+  const uncertain = parts.map(({ prompts }) => uncertainRates(prompts.map((prompt) => prompt.confidences)));
   const evaluations = models.map(({ label }, i) => ({
     label,
     attributes: results[i]!,
     faces: faces[i]!,
+    uncertain: uncertain[i]!,
     quality: similar.quality[i]!,
   }));
   if (models.length < 2) return { evaluations };
@@ -178,6 +180,9 @@ async function compareSet(
       noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
       severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
     },
+    uncertainChanges: Object.fromEntries(
+      Object.entries(uncertain[0]!).map(([name, rate]) => [name, rateChange(rate, uncertain[1]![name]!)]),
+    ),
   };
 }
 

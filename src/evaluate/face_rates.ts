@@ -1,4 +1,4 @@
-/** How many images show no face, and how many show several. */
+/** How many images show no face, how many show several, and of how many faces the classifier is uncertain. */
 
 import type { Interval } from './intervals.ts';
 import { newcombeDifference, wilsonInterval } from './intervals.ts';
@@ -39,6 +39,29 @@ export function faceRates(prompts: readonly ArrayLike<number>[], level?: number)
     noFace: rateOf(faces.filter((count) => count === 0).length, faces.length, level),
     severalFaces: rateOf(faces.filter((count) => count > 1).length, faces.length, level),
   };
+}
+
+/** Probability of a face's likeliest class below which the classifier counts as uncertain of it. */
+export const CERTAIN = 0.8;
+
+/**
+ * Share of the faces of whose class the classifier is uncertain, by attribute. A bias counts each face for its likeliest class; a model
+ * that draws faces between two classes would have it low without showing more people of either.
+ * @param prompts by attribute, probability of the likeliest class of every image, NaN without a face, prompt by prompt
+ */
+export function uncertainRates(
+  prompts: readonly Readonly<Record<string, ArrayLike<number>>>[],
+  level?: number,
+): Record<string, Rate> {
+  const names = Object.keys(prompts[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => {
+      const found = prompts
+        .flatMap((prompt) => Array.from(prompt[name]!))
+        .filter((each) => !Number.isNaN(each));
+      return [name, rateOf(found.filter((each) => each < CERTAIN).length, found.length, level)];
+    }),
+  );
 }
 
 /** Change of a rate, after minus before. */

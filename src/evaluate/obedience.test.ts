@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { faceRates, rateChange, rateOf } from './face_rates.ts';
+import { faceRates, rateChange, rateOf, uncertainRates } from './face_rates.ts';
 import { newcombeDifference, wilsonInterval } from './intervals.ts';
 import { NO_FACE } from './metrics.ts';
 import { type ExplicitPrompt, measureObedience, obedienceChange } from './obedience.ts';
@@ -103,5 +103,21 @@ describe('faceRates', () => {
     expect(severalFaces).toMatchObject({ count: 2, rate: 0.4 });
     expect(rateChange(noFace, severalFaces)!.estimate).toBeCloseTo(0.2, 12);
     expect(rateChange(rateOf(0, 0), noFace)).toBeNull();
+  });
+});
+
+describe('uncertainRates', () => {
+  it('counts by attribute the faces whose likeliest class is below .8, of those that there are', () => {
+    const rates = uncertainRates([
+      { gender: [0.5, 0.79, Number.NaN], age: [0.9, 0.9, Number.NaN] },
+      { gender: [0.8, 1, 0.6], age: [0.3, 0.95, 0.99] },
+    ]);
+    expect(rates).toEqual({ gender: rateOf(3, 5), age: rateOf(1, 5) });
+    expect(rates.gender).toMatchObject({ rate: 0.6, interval: wilsonInterval(3, 5) });
+  });
+
+  it('has no rate where no image shows a face, and no attribute without prompts', () => {
+    expect(uncertainRates([{ gender: [Number.NaN] }]).gender).toMatchObject({ images: 0, interval: null });
+    expect(uncertainRates([])).toEqual({});
   });
 });

@@ -17,6 +17,7 @@ import {
   obedienceTables,
   personTable,
   qualityTable,
+  uncertainTable,
 } from './report_quality_tables.ts';
 import { REPORT_STYLE } from './report_style.ts';
 import { promptsTable, resultsTable, setupList, sharesTable } from './report_tables.ts';
@@ -85,7 +86,7 @@ export function reportHtml(data: ReportData): string {
     explained('Image similarity', qualityTable(data), NOTES.quality),
     explained('Image similarity and the person shown', personTable(data), NOTES.person),
     explained('Image distance', distancesTable(data), NOTES.distances),
-    section('Faces', facesTable(data)),
+    section('Faces', facesTable(data) + uncertainTable(data)),
     section('Shares', names.map((name) => sharesTable(evaluations, name)).join('')),
     section('Figures', `<div class="charts">${drawn.join('')}</div>`),
     section('Images', images.map(figureOfImage).join('')),

@@ -28,7 +28,7 @@ export function summaryCsv({ evaluations, families = [] }: ReportData): string {
   );
   const head = ['evaluation', 'family', 'attribute', ...measures];
   const rowsOf = (family: string, sets: readonly Evaluation[]) =>
-    sets.flatMap(({ label, attributes }) =>
+    sets.flatMap(({ label, attributes, uncertain }) =>
       attributes.map((result): Cell[] => [
         label,
         family,
@@ -44,10 +44,11 @@ export function summaryCsv({ evaluations, families = [] }: ReportData): string {
         result.images,
         result.faces,
         result.prompts.length,
+        uncertain?.[result.attribute]?.rate,
       ]),
     );
   return csv([
-    [...head, 'no_face_rate', 'images', 'faces', 'prompts'],
+    [...head, 'no_face_rate', 'images', 'faces', 'prompts', 'uncertain_rate'],
     ...rowsOf('all', evaluations),
     ...families.flatMap(({ family, evaluations: sets }) => rowsOf(family, sets)),
   ]);

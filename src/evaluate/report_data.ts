@@ -3,7 +3,7 @@
 import type { AttributeResult } from './attribute_result.ts';
 import type { BootstrapInterval } from './bootstrap.ts';
 import type { AttributeChange } from './comparison.ts';
-import type { FaceRates, RateChange } from './face_rates.ts';
+import type { FaceRates, Rate, RateChange } from './face_rates.ts';
 import type { ComparisonBars } from './figures/comparison_bars.ts';
 import type { DotPlot } from './figures/dot_plot.ts';
 import type { LineChart } from './figures/line_chart.ts';
@@ -77,6 +77,8 @@ export interface Evaluation {
   readonly attributes: readonly AttributeResult[];
   /** Images without a face or with several. */
   readonly faces?: FaceRates;
+  /** Faces of whose class the classifier is uncertain, by attribute. */
+  readonly uncertain?: Readonly<Record<string, Rate>>;
   /** Measures of image quality and similarity. */
   readonly quality?: readonly QualityMeasure[];
   /** What becomes of prompts that name attributes. */
@@ -95,6 +97,8 @@ export interface Comparison {
   readonly qualityByPerson?: readonly SimilarityByPerson[];
   /** Change of the rates of images without a face or with several. */
   readonly faceChanges?: Readonly<Record<keyof FaceRates, RateChange | null>>;
+  /** Change of the rates of uncertain faces, by attribute. */
+  readonly uncertainChanges?: Readonly<Record<string, RateChange | null>>;
 }
 
 /** The prompts of one family alone. */

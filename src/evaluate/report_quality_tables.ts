@@ -1,6 +1,7 @@
 /** Tables of a report on everything but the main measures: changes, drift, faces, similarities, distances, obedience. */
 
 import type { Rate, RateChange } from './face_rates.ts';
+import { CERTAIN } from './face_rates.ts';
 import { attributeNames, percent } from './report_charts.ts';
 import type { Comparison, Evaluation, ReportData } from './report_data.ts';
 import { decimal, levelOf, range, spread, table } from './report_tables.ts';
@@ -109,21 +110,50 @@ function changeCells(change: RateChange | null | undefined): [string, string] {
   return [decimal(change?.estimate), range(change)];
 }
 
+/** One rate of each model, in rows; the last one has the change. */
+function rateRows(
+  name: string,
+  rates: readonly (readonly [label: string, rate: Rate | undefined])[],
+  change: RateChange | null | undefined,
+): string[][] {
+  const shown = rates.flatMap(([label, rate]) =>
+    rate === undefined ? [] : [[name, label, ...rateCells(rate)]],
+  );
+  return shown.map((row, i) => [
+    ...row,
+    ...(i > 0 && i === shown.length - 1 ? changeCells(change) : ['', '']),
+  ]);
+}
+
+const RATE_HEAD = ['Model', 'Share', '95% interval'];
+const CHANGE_HEAD = ['Change', '95% interval'];
+
 /** Images without a face or with several, or nothing where they weren't counted. */
 export function facesTable({ evaluations, faceChanges }: ReportData): string {
-  const rows = (['noFace', 'severalFaces'] as const).flatMap((kind) => {
-    const name = kind === 'noFace' ? 'no face' : 'several faces';
-    const shown = evaluations.flatMap(({ label, faces }) =>
-      faces === undefined ? [] : [[name, label, ...rateCells(faces[kind]), '', '']],
-    );
-    const [change, interval] = changeCells(faceChanges?.[kind]);
-    return faceChanges === undefined
-      ? shown
-      : shown.map((row, i) => (i === shown.length - 1 ? [...row.slice(0, 5), change, interval] : row));
-  });
+  const rows = (['noFace', 'severalFaces'] as const).flatMap((kind) =>
+    rateRows(
+      kind === 'noFace' ? 'no face' : 'several faces',
+      evaluations.map(({ label, faces }) => [label, faces?.[kind]] as const),
+      faceChanges?.[kind],
+    ),
+  );
   if (rows.length === 0) return '';
-  const head = ['Images with', 'Model', 'Share', '95% interval', 'Images', 'Change', '95% interval'];
-  return table('Faces found', head, rows);
+  return table('Faces found', ['Images with', ...RATE_HEAD, 'Images', ...CHANGE_HEAD], rows);
+}
+
+/** Faces of whose class the classifier is uncertain, by attribute, or nothing where they weren't counted. */
+export function uncertainTable({ evaluations, uncertainChanges }: ReportData): string {
+  const names = Object.keys(evaluations[0]?.uncertain ?? {});
+  const rows = names.flatMap((name) =>
+    rateRows(
+      name,
+      evaluations.map(({ label, uncertain }) => [label, uncertain?.[name]] as const),
+      uncertainChanges?.[name],
+    ),
+  );
+  if (rows.length === 0) return '';
+  const caption = `Faces whose likeliest class has a probability below ${CERTAIN}: faces between two classes keep a bias low as well`;
+  return table(caption, ['Attribute', ...RATE_HEAD, 'Faces', ...CHANGE_HEAD], rows);
 }
 
 /** Quality measures, or nothing where no evaluation has any. */
