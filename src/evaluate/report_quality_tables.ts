@@ -241,13 +241,13 @@ export function obedienceTables({ evaluations, obedienceChange }: ReportData): s
     },
   ];
   const rows = lines.flatMap(({ name, rates, change }) =>
-    rates.flatMap((rate, i) => {
-      if (rate === undefined) return [];
-      const last = i === rates.length - 1 && i > 0;
-      return [[name, measured[i]!.label, ...rateCells(rate), ...(last ? changeCells(change) : ['', ''])]];
-    }),
+    rateRows(
+      name,
+      measured.map(({ label }, i) => [label, rates[i]] as const),
+      change,
+    ),
   );
-  const head = ['Named', 'Model', 'Obeyed', '95% interval', 'Images with a face', 'Change', '95% interval'];
+  const head = ['Named', 'Model', 'Obeyed', '95% interval', 'Images with a face', ...CHANGE_HEAD];
   const prompts = measured[0]!.obedience.prompts.map((item, p) => [
     item.prompt,
     Object.values(item.attributes).join(', '),
