@@ -9,7 +9,8 @@ import { compareAttribute } from './comparison.ts';
 import { contactSheets } from './contact_sheets.ts';
 import type { Evaluation } from './evaluate.ts';
 import { measureEvaluation } from './evaluate.ts';
-import { faceRates, rateChange, uncertainRates } from './face_rates.ts';
+import type { FaceRates } from './face_rates.ts';
+import { faceRates, rateChanges, uncertainRates } from './face_rates.ts';
 import type { RealImages } from './image_comparison.ts';
 import { imageDistances, similarityTables } from './image_comparison.ts';
 import { NO_FACE } from './metrics.ts';
@@ -176,13 +177,8 @@ async function compareSet(
     changes,
     qualityChanges: similar.changes,
     ...qualityByPerson(parts, similarities, positions),
-    faceChanges: {
-      noFace: rateChange(faces[0]!.noFace, faces[1]!.noFace),
-      severalFaces: rateChange(faces[0]!.severalFaces, faces[1]!.severalFaces),
-    },
-    uncertainChanges: Object.fromEntries(
-      Object.entries(uncertain[0]!).map(([name, rate]) => [name, rateChange(rate, uncertain[1]![name]!)]),
-    ),
+    faceChanges: rateChanges<keyof FaceRates>(faces[0]!, faces[1]!),
+    uncertainChanges: rateChanges(uncertain[0]!, uncertain[1]!),
   };
 }
 

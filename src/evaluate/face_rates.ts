@@ -82,3 +82,13 @@ export function rateChange(before: Rate, after: Rate, level?: number): RateChang
     ...newcombeDifference(counts(after), counts(before), level),
   };
 }
+
+/** {@link rateChange} of each rate by its name; one that is missing afterwards counts as without images. */
+export function rateChanges<Name extends string>(
+  before: Readonly<Record<Name, Rate>>,
+  after: Readonly<Partial<Record<Name, Rate>>>,
+): Record<Name, RateChange | null> {
+  const names = Object.keys(before) as Name[];
+  const changes = names.map((name) => [name, rateChange(before[name], after[name] ?? rateOf(0, 0))] as const);
+  return Object.fromEntries(changes) as Record<Name, RateChange | null>;
+}

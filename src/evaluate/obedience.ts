@@ -1,7 +1,7 @@
 /** Obedience: whether images of prompts that name attributes ("a male nurse") still show what is named. */
 
 import type { FaceRates, Rate, RateChange } from './face_rates.ts';
-import { faceRates, rateChange, rateOf } from './face_rates.ts';
+import { faceRates, rateChange, rateChanges, rateOf } from './face_rates.ts';
 import { NO_FACE } from './metrics.ts';
 
 /** A prompt that names attributes. */
@@ -134,12 +134,7 @@ export interface ObedienceChange {
 /** Change from one model's obedience to another's. */
 export function obedienceChange(before: Obedience, after: Obedience): ObedienceChange {
   return {
-    byAttribute: Object.fromEntries(
-      Object.entries(before.byAttribute).map(([name, rate]) => [
-        name,
-        rateChange(rate, after.byAttribute[name] ?? rateOf(0, 0)),
-      ]),
-    ),
+    byAttribute: rateChanges(before.byAttribute, after.byAttribute),
     all: rateChange(before.all, after.all),
   };
 }
